@@ -1,0 +1,200 @@
+"""What every distribution answers, and how a sample is drawn.
+
+A Distribution is a frozen dataclass of Python numbers. Two built alike are equal; ``repr`` gives
+the call that builds it, ``str`` a short form for tables. Only :meth:`Distribution.sample` touches
+random numbers.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from jax.sharding import NamedSharding
+
+from fanwise import sampling
+from fanwise.typing import (
+    RANDOM_DTYPES,
+    DType,
+    DTypeLike,
+    Key,
+    OutSharding,
+    Shape,
+    canonical_dtype,
+    canonical_shape,
+    compute_dtype,
+    is_complex,
+    part_dtype,
+)
+
+__all__ = ["Distribution", "ScalarDistribution"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Distribution(abc.ABC):
+    """What the elements of one parameter are drawn from, jointly."""
+
+    takes_complex: ClassVar[bool] = True
+    """Whether torch draws this in complex dtypes."""
+
+    def sample(
+        self,
+        key: Key,
+        shape: Shape,
+        dtype: DTypeLike | None = None,
+        out_sharding: OutSharding = None,
+    ) -> jax.Array:
+        """Draw an array.
+
+        Values in bfloat16 and float16 are drawn in float32 and rounded once.
+
+        Args:
+            key: a JAX PRNG key, typed or old-style.
+            shape: the array's shape.
+            dtype: float16, bfloat16, float32, float64 (with ``jax_enable_x64``; without it JAX
+                warns and makes it float32), complex64 or complex128 where torch takes complex;
+                None is JAX's default floating dtype.
+            out_sharding: how to lay the array out over devices: a NamedSharding, a PartitionSpec
+                on the surrounding mesh, or None.
+
+        Returns:
+            An array of ``shape`` and ``dtype``.
+
+        Raises:
+            TypeError: for a bad key, shape, dtype or sharding.
+            ValueError: where the shape does not suit the distribution, or its numbers do not
+                fit the dtype.
+        """
+        sampling.check_key(key)
+        sizes = canonical_shape(shape)
+        resolved = self._check_dtype(canonical_dtype(dtype))
+        self._check(sizes, resolved)
+        sharding = sampling.out_sharding_of(out_sharding)
+        return self._draw(key, sizes, resolved, sharding)
+
+    def _check_dtype(self, dtype: DType) -> DType:
+        allowed = RANDOM_DTYPES if self.takes_complex else RANDOM_DTYPES[:4]
+        if dtype.name not in allowed:
+            complex_note = "; torch refuses complex here as well" if dtype.kind == "c" else ""
+            raise TypeError(
+                f"{type(self).__name__}: dtype must be one of {', '.join(allowed)}, got "
+                f"{dtype.name}{complex_note}"
+            )
+        return dtype
+
+    @abc.abstractmethod
+    def _check(self, shape: tuple[int, ...], dtype: DType) -> None:
+        """Refuse shapes and dtypes that this distribution cannot fill."""
+
+    @abc.abstractmethod
+    def _draw(
+        self, key: Key, shape: tuple[int, ...], dtype: DType, sharding: NamedSharding | None
+    ) -> jax.Array:
+        """Draw, all arguments being checked."""
+
+    def __repr__(self) -> str:
+        return self._call(repr)
+
+    def __str__(self) -> str:
+        return self._call(lambda value: f"{value:.4g}" if isinstance(value, float) else repr(value))
+
+    def _call(self, show: Callable[[Any], str]) -> str:
+        shown = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not field.kw_only:
+                shown.append(show(value))
+            elif value != field.default:
+                shown.append(f"{field.name}={show(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ScalarDistribution(Distribution):
+    """A distribution whose elements are independent draws of one real random variable.
+
+    In a complex dtype the real and the imaginary part are drawn independently, as torch does:
+    each from the distribution itself, but for :class:`Normal`, whose std is divided by sqrt(2).
+    """
+
+    # Fields in one subclass (Normal) and properties in the others; an abstract property here
+    # would be taken for the field's default.
+    if TYPE_CHECKING:
+
+        @property
+        def mean(self) -> float:
+            """The mean of an element."""
+
+        @property
+        def std(self) -> float:
+            """The standard deviation of an element."""
+
+    @property
+    @abc.abstractmethod
+    def support(self) -> tuple[float, float]:
+        """The smallest interval that holds every value, infinite ends included."""
+
+    @abc.abstractmethod
+    def cdf(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """P(X <= x) in float64, an array of the shape of ``x``."""
+
+    @abc.abstractmethod
+    def _parameters(self) -> tuple[float, ...]:
+        """The numbers that :meth:`_transform` takes."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def _transform(
+        key: Key, shape: tuple[int, ...], dtype: DType, *parameters: jax.Array
+    ) -> jax.Array:
+        """Draw in ``dtype``, a real one; the parameters are scalars of its compute dtype."""
+
+    def _complex_part(self) -> "ScalarDistribution":
+        """What the real and the imaginary part of a complex value are drawn from."""
+        return self
+
+    def _check(self, shape: tuple[int, ...], dtype: DType) -> None:
+        limit = float(jnp.finfo(part_dtype(dtype)).max)
+        for value in self._parameters():
+            if np.isfinite(value) and abs(value) > limit:
+                raise ValueError(
+                    f"{self}: {value!r} does not fit {dtype.name}, whose largest value is "
+                    f"{limit:g}; choose a smaller scale or a wider dtype"
+                )
+
+    def _draw(
+        self, key: Key, shape: tuple[int, ...], dtype: DType, sharding: NamedSharding | None
+    ) -> jax.Array:
+        part = self._complex_part() if is_complex(dtype) else self
+        # Parameters enter as arguments, so that all scales share one compilation. Scales are
+        # Python floats up to here and are rounded once, to the dtype of the arithmetic.
+        scalars = tuple(np.asarray(p, compute_dtype(dtype)) for p in part._parameters())
+        drawn: jax.Array = _draw_scalars(type(self), key, scalars, shape, dtype, sharding)
+        return drawn
+
+
+@partial(jax.jit, static_argnames=("kind", "shape", "dtype", "sharding"))
+def _draw_scalars(
+    kind: type[ScalarDistribution],
+    key: Key,
+    parameters: tuple[jax.Array, ...],
+    shape: tuple[int, ...],
+    dtype: DType,
+    sharding: NamedSharding | None,
+) -> jax.Array:
+    def make(key: Key) -> jax.Array:
+        if not is_complex(dtype):
+            return kind._transform(key, shape, dtype, *parameters)
+        real_key, imaginary_key = jax.random.split(key)
+        part = part_dtype(dtype)
+        return jax.lax.complex(
+            kind._transform(real_key, shape, part, *parameters),
+            kind._transform(imaginary_key, shape, part, *parameters),
+        )
+
+    return sampling.placed(make, key, sharding)
