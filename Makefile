@@ -9,7 +9,7 @@ parity: $(VENV)/.installed
 	$(BIN)/python -m parity
 
 test: $(VENV)/.installed lint
-	$(BIN)/pytest -n 2 --dist worksteal src tests parity README.md
+	$(BIN)/pytest -n 2 --dist worksteal src tests parity
 	$(BIN)/python -m parity
 
 lint: $(VENV)/.installed

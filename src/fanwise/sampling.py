@@ -5,16 +5,18 @@ or float64. Distributions shift, scale and round them.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fanwise.typing import DType, Key
 
 __all__ = [
     "check_key",
     "is_key",
+    "mesh_of",
     "normal",
     "out_sharding_of",
     "placed",
@@ -85,6 +87,19 @@ def out_sharding_of(out_sharding: object) -> NamedSharding | None:
             f"with jax.set_mesh(mesh), or pass NamedSharding(mesh, spec)"
         )
     return NamedSharding(mesh, out_sharding)
+
+
+def mesh_of(sharding: NamedSharding | None, key: Key) -> AbstractContextManager[object]:
+    """The mesh to enter around an eager call with ``sharding``.
+
+    Explicit axes are only known inside their mesh. A caller who passes a NamedSharding has named
+    the mesh already and need not enter it; inside a trace, or inside a mesh, it stays as it is.
+    """
+    if sharding is None or not sharding.mesh.explicit_axes or isinstance(key, jax.core.Tracer):
+        return nullcontext()
+    if not isinstance(sharding.mesh, Mesh) or not jax.sharding.get_abstract_mesh().empty:
+        return nullcontext()
+    return jax.set_mesh(sharding.mesh)
 
 
 def placed(make: Callable[[Key], jax.Array], key: Key, sharding: NamedSharding | None) -> jax.Array:

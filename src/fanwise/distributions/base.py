@@ -75,7 +75,8 @@ class Distribution(abc.ABC):
         resolved = self._check_dtype(canonical_dtype(dtype))
         self._check(sizes, resolved)
         sharding = sampling.out_sharding_of(out_sharding)
-        return self._draw(key, sizes, resolved, sharding)
+        with sampling.mesh_of(sharding, key):
+            return self._draw(key, sizes, resolved, sharding)
 
     def _check_dtype(self, dtype: DType) -> DType:
         allowed = RANDOM_DTYPES if self.takes_complex else RANDOM_DTYPES[:4]
