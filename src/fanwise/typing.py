@@ -51,7 +51,7 @@ def canonical_dtype(dtype: DTypeLike | None) -> DType:
     if dtype is None:
         return jax.dtypes.canonicalize_dtype(float)
     requested = jnp.dtype(dtype)
-    if requested.itemsize >= 8 and not jax.config.read("jax_enable_x64"):
+    if requested.itemsize >= 8 and jax.dtypes.canonicalize_dtype(requested) != requested:
         # Asking jnp for such an array is the public way to get JAX's own warning, which the
         # user may have filtered or turned into an error (jax_explicit_x64_dtypes).
         return jnp.zeros((), requested).dtype

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from jax.sharding import NamedSharding
 
-from fanwise import sampling
+from fanwise import placement, sampling
 from fanwise.typing import (
     RANDOM_DTYPES,
     DType,
@@ -74,8 +74,8 @@ class Distribution(abc.ABC):
         sizes = canonical_shape(shape)
         resolved = self._check_dtype(canonical_dtype(dtype))
         self._check(sizes, resolved)
-        sharding = sampling.out_sharding_of(out_sharding)
-        with sampling.mesh_of(sharding, key):
+        sharding = placement.out_sharding_of(out_sharding)
+        with placement.mesh_of(sharding, key):
             return self._draw(key, sizes, resolved, sharding)
 
     def _check_dtype(self, dtype: DType) -> DType:
@@ -150,9 +150,7 @@ class ScalarDistribution(Distribution):
 
     @staticmethod
     @abc.abstractmethod
-    def _transform(
-        key: Key, shape: tuple[int, ...], dtype: DType, *parameters: jax.Array
-    ) -> jax.Array:
+    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
         """Draw in ``dtype``, a real one; the parameters are scalars of its compute dtype."""
 
     def _complex_part(self) -> "ScalarDistribution":
@@ -190,12 +188,12 @@ def _draw_scalars(
 ) -> jax.Array:
     def make(key: Key) -> jax.Array:
         if not is_complex(dtype):
-            return kind._transform(key, shape, dtype, *parameters)
-        real_key, imaginary_key = jax.random.split(key)
+            return kind._transform(sampling.Whole(key, shape), dtype, *parameters)
+        real, imaginary = sampling.Whole(key, shape).split()
         part = part_dtype(dtype)
         return jax.lax.complex(
-            kind._transform(real_key, shape, part, *parameters),
-            kind._transform(imaginary_key, shape, part, *parameters),
+            kind._transform(real, part, *parameters),
+            kind._transform(imaginary, part, *parameters),
         )
 
-    return sampling.placed(make, key, sharding)
+    return placement.placed(make, key, sharding)

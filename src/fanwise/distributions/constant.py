@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from jax.sharding import NamedSharding
 
-from fanwise import sampling
+from fanwise import placement
 from fanwise.distributions.base import Distribution
 from fanwise.typing import DType, Key
 
@@ -116,7 +116,7 @@ class Constant(Distribution):
 def _fill(
     value: jax.Array, key: Key, shape: tuple[int, ...], sharding: NamedSharding | None
 ) -> jax.Array:
-    return sampling.placed(lambda _: jnp.full(shape, value), key, sharding)
+    return placement.placed(lambda _: jnp.full(shape, value), key, sharding)
 
 
 def _number(value: Any) -> float | complex:

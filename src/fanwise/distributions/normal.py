@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fanwise import sampling
 from fanwise.distributions.base import ScalarDistribution
-from fanwise.typing import DType, Key, compute_dtype
+from fanwise.typing import DType, compute_dtype
 from fanwise.validation import real
 
 __all__ = ["Normal", "standard_normal_cdf"]
@@ -75,9 +75,7 @@ class Normal(ScalarDistribution):
         return Normal(self.mean, self.std / math.sqrt(2))
 
     @staticmethod
-    def _transform(
-        key: Key, shape: tuple[int, ...], dtype: DType, *parameters: jax.Array
-    ) -> jax.Array:
+    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
         mean, std = parameters
-        z = sampling.normal(key, shape, compute_dtype(dtype))
+        z = standard.normal(compute_dtype(dtype))
         return (sampling.rounded_product(z, std) + mean).astype(dtype)

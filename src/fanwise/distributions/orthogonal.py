@@ -114,7 +114,7 @@ class DeltaOrthogonal(Orthogonal):
 def _haar(key: Key, batch: int, rows: int, columns: int, dtype: DType) -> jax.Array:
     """Independent matrices of shape (batch, rows, columns) with orthonormal rows or columns."""
     tall, wide = max(rows, columns), min(rows, columns)
-    q, r = jnp.linalg.qr(sampling.normal(key, (batch, tall, wide), dtype))
+    q, r = jnp.linalg.qr(sampling.Whole(key, (batch, tall, wide)).normal(dtype))
     signs = jnp.where(jnp.diagonal(r, axis1=-2, axis2=-1) < 0, -1, 1).astype(dtype)
     q = q * signs[:, None, :]
     return q.mT if rows < columns else q

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
-from fanwise import sampling
+from fanwise import placement
 from fanwise.distributions.base import Distribution
 from fanwise.layouts import FLAX, axes_of, check_layout
 from fanwise.typing import DType, Key
@@ -100,4 +100,4 @@ def _draw_structured(
     def make(key: Key) -> jax.Array:
         return weight.to_layout(distribution._make(key, weight, dtype))
 
-    return sampling.placed(make, key, sharding)
+    return placement.placed(make, key, sharding)

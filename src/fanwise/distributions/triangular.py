@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fanwise import sampling
 from fanwise.distributions.base import ScalarDistribution
-from fanwise.typing import DType, Key, compute_dtype
+from fanwise.typing import DType, compute_dtype
 from fanwise.validation import real
 
 __all__ = ["Triangular"]
@@ -83,13 +83,9 @@ class Triangular(ScalarDistribution):
         return self.low, self.high
 
     @staticmethod
-    def _transform(
-        key: Key, shape: tuple[int, ...], dtype: DType, *parameters: jax.Array
-    ) -> jax.Array:
+    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
         low, high = parameters
         half = (high - low) / 2
-        first, second = (
-            sampling.uniform(k, shape, compute_dtype(dtype)) for k in jax.random.split(key)
-        )
+        first, second = (part.uniform(compute_dtype(dtype)) for part in standard.split())
         values = low + sampling.rounded_product(first + second, half)
         return jnp.minimum(values, high).astype(dtype)

@@ -12,7 +12,7 @@ from fanwise import sampling
 from fanwise.distributions.base import ScalarDistribution
 from fanwise.distributions.normal import standard_normal_cdf
 from fanwise.distributions.normal_quantile import normal_quantile
-from fanwise.typing import DType, Key, compute_dtype
+from fanwise.typing import DType, compute_dtype
 from fanwise.validation import real
 
 __all__ = ["TruncatedNormal"]
@@ -57,8 +57,8 @@ class TruncatedNormal(ScalarDistribution):
         0.02
 
     References:
-        ``torch.nn.init.trunc_normal_``. Inverse cdf: M. J. Wichura, Algorithm AS 241, Applied
-        Statistics 37 (1988).
+        ``torch.nn.init.trunc_normal_``; the inverse cdf is in
+        :mod:`fanwise.distributions.normal_quantile`.
     """
 
     loc: float
@@ -158,18 +158,16 @@ class TruncatedNormal(ScalarDistribution):
         )
 
     @staticmethod
-    def _transform(
-        key: Key, shape: tuple[int, ...], dtype: DType, *parameters: jax.Array
-    ) -> jax.Array:
+    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
         loc, scale, low, high, top, log_top, ratio, rest = parameters
-        u = sampling.uniform(key, shape, compute_dtype(dtype))
+        u = standard.uniform(compute_dtype(dtype))
         # To the middle of each cell of the uniform's grid, so that neither 0 nor 1 occurs and
         # 1 - u is exact.
         u = u + jnp.asarray(jnp.finfo(u.dtype).eps / 2, u.dtype)
         share = ratio + sampling.rounded_product(u, 1 - ratio)
         lower = sampling.rounded_product(share, top)
         upper = rest + sampling.rounded_product(1 - u, top - sampling.rounded_product(top, ratio))
-        z = normal_quantile(lower, upper, jnp.log(share) + log_top)
+        z = normal_quantile(share, log_top, lower, upper)
         values = sampling.rounded_product(z, scale) + loc
         return jnp.clip(values, low, high).astype(dtype)
 

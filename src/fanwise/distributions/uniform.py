@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fanwise import sampling
 from fanwise.distributions.base import ScalarDistribution
-from fanwise.typing import DType, Key, compute_dtype, part_dtype
+from fanwise.typing import DType, compute_dtype, part_dtype
 from fanwise.validation import real
 
 __all__ = ["Uniform"]
@@ -91,11 +91,9 @@ class Uniform(ScalarDistribution):
             )
 
     @staticmethod
-    def _transform(
-        key: Key, shape: tuple[int, ...], dtype: DType, *parameters: jax.Array
-    ) -> jax.Array:
+    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
         low, high = parameters
-        u = sampling.uniform(key, shape, compute_dtype(dtype))
+        u = standard.uniform(compute_dtype(dtype))
         values = (sampling.rounded_product(u, high - low) + low).astype(dtype)
         low, high = low.astype(dtype), high.astype(dtype)
         return jnp.where(values >= high, low, values)
