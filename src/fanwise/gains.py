@@ -58,7 +58,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     Raises:
         ValueError: for an unknown nonlinearity, and for a slope that torch refuses: anything but
             a Python int or float (True and False are refused, and so are numpy's float32 and
-            integers; numpy's float64 is a float).
+            integers; numpy's float64 is a float), and one whose square overflows.
         TypeError: if ``nonlinearity`` is not a string.
 
     Example:
@@ -87,7 +87,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
             f"calculate_gain: param, the negative slope of leaky_relu, must be a Python int or "
             f"float or None, got {param!r} of type {type(param).__name__}; pass float(param)"
         )
-    return math.sqrt(2.0 / (1 + slope**2))
+    try:
+        return math.sqrt(2.0 / (1 + slope**2))
+    except OverflowError:
+        raise ValueError(
+            f"calculate_gain: param, the negative slope of leaky_relu, must be small enough to "
+            f"be squared, got {param!r}; torch refuses it as well"
+        ) from None
 
 
 def gain_of(fn: Callable[[jax.Array], jax.Array]) -> float:

@@ -74,7 +74,7 @@ class Whole:
             return jax.random.uniform(self.key, self.shape, dtype)
         merged = _merge_short_rows(self.shape)
         position = threefry.counters(merged)
-        return _uniform(_key_data(self.key), position, dtype).reshape(self.shape)
+        return _uniform(key_data(self.key), position, dtype).reshape(self.shape)
 
     def normal(self, dtype: DType) -> jax.Array:
         """Standard normals; bit for bit ``jax.random.normal(key, shape, dtype)``."""
@@ -82,7 +82,7 @@ class Whole:
             return jax.random.normal(self.key, self.shape, dtype)
         merged = _merge_short_rows(self.shape)
         position = threefry.counters(merged)
-        return _normal(_key_data(self.key), position, dtype).reshape(self.shape)
+        return _normal(key_data(self.key), position, dtype).reshape(self.shape)
 
     def split(self) -> tuple[Standard, Standard]:
         """Two sources of the same shape."""
@@ -103,11 +103,11 @@ class Block:
 
     def uniform(self, dtype: DType) -> jax.Array:
         """The elements that :meth:`Whole.uniform` has at these positions."""
-        return _uniform(_key_data(self.key), threefry.block_counters(self.start, self.size), dtype)
+        return _uniform(key_data(self.key), threefry.block_counters(self.start, self.size), dtype)
 
     def normal(self, dtype: DType) -> jax.Array:
         """The elements that :meth:`Whole.normal` has at these positions."""
-        return _normal(_key_data(self.key), threefry.block_counters(self.start, self.size), dtype)
+        return _normal(key_data(self.key), threefry.block_counters(self.start, self.size), dtype)
 
     def split(self) -> tuple[Standard, Standard]:
         """Two sources for the same positions."""
@@ -132,7 +132,8 @@ def is_fused(key: Key) -> bool:
     )
 
 
-def _key_data(key: Key) -> jax.Array:
+def key_data(key: Key) -> jax.Array:
+    """The uint32 words of a key, typed or old-style."""
     if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return jax.random.key_data(key)
     return key

@@ -76,7 +76,10 @@ def _as_float(value: Any) -> float | None:
             f"compute them outside of jit, or mark them static"
         )
     if isinstance(value, (int, float, np.integer, np.floating)):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:  # a Python int beyond float64
+            return math.inf if value > 0 else -math.inf
     # Scalar arrays: numpy's and JAX's, of an integer or floating dtype (bfloat16 included).
     if isinstance(value, (np.ndarray, np.generic, jax.Array)) and value.shape == ():
         dtype = value.dtype

@@ -32,7 +32,7 @@ from fanwise.typing import (
     part_dtype,
 )
 
-__all__ = ["Distribution", "ScalarDistribution"]
+__all__ = ["Distribution", "ScalarDistribution", "draw_scalars"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +70,20 @@ class Distribution(abc.ABC):
             ValueError: where the shape does not suit the distribution, or its numbers do not
                 fit the dtype.
         """
+        sizes, resolved = self.check(key, shape, dtype)
+        sharding = placement.out_sharding_of(out_sharding)
+        with placement.mesh_of(sharding, key):
+            return self._draw(key, sizes, resolved, sharding)
+
+    def check(
+        self, key: Key, shape: Shape, dtype: DTypeLike | None
+    ) -> tuple[tuple[int, ...], DType]:
+        """Check the arguments of :meth:`sample`; return shape and dtype as they will be."""
         sampling.check_key(key)
         sizes = canonical_shape(shape)
         resolved = self._check_dtype(canonical_dtype(dtype))
         self._check(sizes, resolved)
-        sharding = placement.out_sharding_of(out_sharding)
-        with placement.mesh_of(sharding, key):
-            return self._draw(key, sizes, resolved, sharding)
+        return sizes, resolved
 
     def _check_dtype(self, dtype: DType) -> DType:
         allowed = RANDOM_DTYPES if self.takes_complex else RANDOM_DTYPES[:4]
@@ -146,11 +153,11 @@ class ScalarDistribution(Distribution):
 
     @abc.abstractmethod
     def _parameters(self) -> tuple[float, ...]:
-        """The numbers that :meth:`_transform` takes."""
+        """The numbers that :meth:`transform` takes."""
 
     @staticmethod
     @abc.abstractmethod
-    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+    def transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
         """Draw in ``dtype``, a real one; the parameters are scalars of its compute dtype."""
 
     def _complex_part(self) -> "ScalarDistribution":
@@ -169,16 +176,23 @@ class ScalarDistribution(Distribution):
     def _draw(
         self, key: Key, shape: tuple[int, ...], dtype: DType, sharding: NamedSharding | None
     ) -> jax.Array:
-        part = self._complex_part() if is_complex(dtype) else self
-        # Parameters enter as arguments, so that all scales share one compilation. Scales are
-        # Python floats up to here and are rounded once, to the dtype of the arithmetic.
-        scalars = tuple(np.asarray(p, compute_dtype(dtype)) for p in part._parameters())
-        drawn: jax.Array = _draw_scalars(type(self), key, scalars, shape, dtype, sharding)
+        drawn: jax.Array = draw_scalars(
+            type(self), key, self.scalars(dtype), shape, dtype, sharding
+        )
         return drawn
+
+    def scalars(self, dtype: DType) -> tuple[npt.NDArray[np.floating[Any]], ...]:
+        """The arguments of :meth:`transform`.
+
+        Scales are Python floats up to here and are rounded once, to the dtype of the arithmetic.
+        They enter compiled functions as arguments, so that all scales share one compilation.
+        """
+        part = self._complex_part() if is_complex(dtype) else self
+        return tuple(np.asarray(value, compute_dtype(dtype)) for value in part._parameters())
 
 
 @partial(jax.jit, static_argnames=("kind", "shape", "dtype", "sharding"))
-def _draw_scalars(
+def draw_scalars(
     kind: type[ScalarDistribution],
     key: Key,
     parameters: tuple[jax.Array, ...],
@@ -186,14 +200,16 @@ def _draw_scalars(
     dtype: DType,
     sharding: NamedSharding | None,
 ) -> jax.Array:
+    """Draw a whole array of one kind of distribution, with its scalars as arguments."""
+
     def make(key: Key) -> jax.Array:
         if not is_complex(dtype):
-            return kind._transform(sampling.Whole(key, shape), dtype, *parameters)
+            return kind.transform(sampling.Whole(key, shape), dtype, *parameters)
         real, imaginary = sampling.Whole(key, shape).split()
         part = part_dtype(dtype)
         return jax.lax.complex(
-            kind._transform(real, part, *parameters),
-            kind._transform(imaginary, part, *parameters),
+            kind.transform(real, part, *parameters),
+            kind.transform(imaginary, part, *parameters),
         )
 
     return placement.placed(make, key, sharding)

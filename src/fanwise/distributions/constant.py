@@ -28,6 +28,9 @@ def check_holds(owner: str, value: complex, dtype: DType) -> None:
     if not (jnp.issubdtype(dtype, np.number) or dtype == np.bool_):
         raise TypeError(f"{owner}: dtype must be numeric, got {dtype}")
     if jnp.issubdtype(dtype, np.complexfloating):
+        part = np.asarray(0, dtype).real.dtype
+        check_holds(owner, value.real, part)
+        check_holds(owner, value.imag, part)
         return
     if isinstance(value, complex):
         raise TypeError(
@@ -128,7 +131,12 @@ def _number(value: Any) -> float | complex:
     if isinstance(value, (np.ndarray, np.generic, jax.Array)) and value.shape == ():
         value = np.asarray(value).item() if value.dtype.kind in "biufc" else float(value)
     if isinstance(value, (bool, int, float)):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(
+                "Constant: value must fit float64, got an integer beyond its range"
+            ) from None
     if isinstance(value, complex):
         return value
     raise TypeError(

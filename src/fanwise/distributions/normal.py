@@ -75,7 +75,8 @@ class Normal(ScalarDistribution):
         return Normal(self.mean, self.std / math.sqrt(2))
 
     @staticmethod
-    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+    def transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+        """``mean + std * z``."""
         mean, std = parameters
         z = standard.normal(compute_dtype(dtype))
         return (sampling.rounded_product(z, std) + mean).astype(dtype)

@@ -83,7 +83,8 @@ class Triangular(ScalarDistribution):
         return self.low, self.high
 
     @staticmethod
-    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+    def transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+        """``low`` plus half the width times the sum of two uniforms."""
         low, high = parameters
         half = (high - low) / 2
         first, second = (part.uniform(compute_dtype(dtype)) for part in standard.split())

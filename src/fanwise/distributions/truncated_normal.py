@@ -158,7 +158,8 @@ class TruncatedNormal(ScalarDistribution):
         )
 
     @staticmethod
-    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+    def transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+        """``loc + scale * quantile(u)``, kept within the bounds."""
         loc, scale, low, high, top, log_top, ratio, rest = parameters
         u = standard.uniform(compute_dtype(dtype))
         # To the middle of each cell of the uniform's grid, so that neither 0 nor 1 occurs and

@@ -91,7 +91,8 @@ class Uniform(ScalarDistribution):
             )
 
     @staticmethod
-    def _transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+    def transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
+        """``low + (high - low) * u``, with values that round to ``high`` put to ``low``."""
         low, high = parameters
         u = standard.uniform(compute_dtype(dtype))
         values = (sampling.rounded_product(u, high - low) + low).astype(dtype)

@@ -28,12 +28,13 @@ class _Kaiming(Initializer):
         choice(name, "nonlinearity", self.nonlinearity, NONLINEARITIES)
         self._set(mode=mode)
         is_slope = isinstance(self.a, (int, float)) and not isinstance(self.a, bool)
-        if self.a is not None and not (is_slope and not math.isnan(self.a)):
+        if self.a is not None and not (is_slope and self.a == self.a):
             raise ValueError(
                 f"{name}: a, the negative slope of leaky_relu, must be a Python int or float (or "
                 f"None for 0.01), got {self.a!r} of type {type(self.a).__name__}; torch refuses "
                 f"it as well: pass float(a)"
             )
+        calculate_gain(self.nonlinearity, self.a)  # refuses a slope that cannot be squared
 
     def _std(self, shape: tuple[int, ...], layout: str) -> float | None:
         """The std, in torch's order of operations; None, after a warning, for empty shapes."""
