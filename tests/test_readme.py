@@ -47,6 +47,20 @@ def test_table_of_calls_names_every_initializer_of_torch():
         initializer = eval(call, {"fw": fw})
         assert type(initializer).__name__ == torch_name
     assert sorted(name for name, _ in rows) == sorted(
-        "uniform normal trunc_normal constant ones zeros eye dirac xavier_uniform xavier_normal "
-        "kaiming_uniform kaiming_normal orthogonal sparse".split()
+        [
+            "uniform",
+            "normal",
+            "trunc_normal",
+            "constant",
+            "ones",
+            "zeros",
+            "eye",
+            "dirac",
+            "xavier_uniform",
+            "xavier_normal",
+            "kaiming_uniform",
+            "kaiming_normal",
+            "orthogonal",
+            "sparse",
+        ]
     )
