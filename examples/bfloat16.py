@@ -24,7 +24,8 @@ def figures(name: str, initializer: jax.nn.initializers.Initializer) -> str:
 
 def main() -> None:
     """Print the table."""
-    print(f"{'initializer':<30} {'distinct values':>15} {'mean, standard errors':>22} {'range':>18}")
+    columns = ("distinct values", "mean, standard errors", "range")
+    print(f"{'initializer':<30} {columns[0]:>15} {columns[1]:>22} {columns[2]:>18}")
     print(figures("fanwise.normal()", fw.normal()))
     print(figures("jax.nn.initializers.normal(1)", jax.nn.initializers.normal(1.0)))
 

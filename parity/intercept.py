@@ -93,10 +93,10 @@ def recording(*, draw: bool = False) -> Iterator[Recording]:
         finally:
             for name, method in before.items():
                 # The methods are inherited; an attribute of the class itself would hide them.
-                if method is None:
-                    delattr(torch.Tensor, name)
-                else:
+                if method is not None:
                     setattr(torch.Tensor, name, method)
+                elif name in vars(torch.Tensor):
+                    delattr(torch.Tensor, name)
             kept.warnings += [str(warning.message) for warning in caught]
 
 

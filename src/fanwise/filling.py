@@ -64,27 +64,27 @@ class Parameter:
 def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
     """Make all arrays.
 
-        Args:
-            parameters: what to make; any mixture of shapes, dtypes, distributions and shardings.
+    Args:
+        parameters: what to make; any mixture of shapes, dtypes, distributions and shardings.
 
-        Returns:
-            The arrays by path, in the order given, each equal to
-            ``distribution.sample(key, shape, dtype, sharding)`` to the bit.
+    Returns:
+        The arrays by path, in the order given, each equal to
+        ``distribution.sample(key, shape, dtype, sharding)`` to the bit.
 
-        Raises:
-            ValueError: if two parameters have the same path; else as ``sample``, with the path in
-                front. All parameters are checked before the first one is drawn.
-            TypeError: as ``sample``, with the path in front.
+    Raises:
+        ValueError: if two parameters have the same path; else as ``sample``, with the path in
+            front. All parameters are checked before the first one is drawn.
+        TypeError: as ``sample``, with the path in front.
 
-        Example:
-            >>> from fanwise.distributions import Constant, Normal
-            >>> keys = jax.random.split(jax.random.key(0))
-            >>> arrays = fill([
-            ...     Parameter("kernel", (3, 4), Normal(0, 0.02), keys[0]),
-            ...     Parameter("bias", (4,), Constant(0.0), keys[1]),
-            ... ])
-            >>> {path: array.shape for path, array in arrays.items()}
-            {'kernel': (3, 4), 'bias': (4,)}
+    Example:
+        >>> from fanwise.distributions import Constant, Normal
+        >>> keys = jax.random.split(jax.random.key(0))
+        >>> arrays = fill([
+        ...     Parameter("kernel", (3, 4), Normal(0, 0.02), keys[0]),
+        ...     Parameter("bias", (4,), Constant(0.0), keys[1]),
+        ... ])
+        >>> {path: array.shape for path, array in arrays.items()}
+        {'kernel': (3, 4), 'bias': (4,)}
     """
     jobs = [_Job.of(parameter) for parameter in parameters]
     _check_paths(job.path for job in jobs)
