@@ -61,10 +61,11 @@ def test_default_dtype_follows_x64():
     [("float64", "float32"), ("complex128", "complex64"), ("int64", "int32"), ("uint64", "uint32")],
 )
 def test_wide_dtypes_follow_x64(wide, narrow):
-    with jax.enable_x64(True):
-        assert canonical_dtype(wide) == np.dtype(wide)
-    with pytest.warns(UserWarning, match=f"{wide}.*truncated to dtype {narrow}"):
-        assert canonical_dtype(wide) == np.dtype(narrow)
+    for spelling in (wide, np.dtype(wide), getattr(np, wide), getattr(jnp, wide)):
+        with jax.enable_x64(True):
+            assert canonical_dtype(spelling) == np.dtype(wide)
+        with pytest.warns(UserWarning, match=f"{wide}.*truncated to dtype {narrow}"):
+            assert canonical_dtype(spelling) == np.dtype(narrow)
 
 
 def test_complex64_is_not_wide():

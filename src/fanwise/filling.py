@@ -126,6 +126,7 @@ class _Job:
             shape, dtype = distribution.check(key, parameter.shape, parameter.dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{parameter.path}: {error}") from error
+        key = sampling.hidden_constant(key)
         is_traced = isinstance(key, jax.core.Tracer)
         group: tuple[Any, ...] = (_one_by_one,)
         if sharding is None and isinstance(distribution, StructuredDistribution):

@@ -13,7 +13,8 @@ parameter                                  layout
 Flax and Haiku kernels (the default)       ``...IO``
 torch and Equinox weights                  ``OI...``
 torch's reading of a transposed            ``...OI``
-convolution, on Flax's kernel
+convolution, on Flax's kernel (``...IO``
+where it has ``transpose_kernel=True``)
 query, key, value kernels of attention     ``IOO``
 output kernel of attention                 ``IIO``
 stacked experts, stacked layers            ``BIO``
@@ -58,7 +59,6 @@ class Axes:
         return self.batch + self.output + self.input + self.spatial
 
 
-@lru_cache(maxsize=1024)
 def check_layout(layout: str) -> tuple[str, str | None]:
     """Validate a layout; return the letters before ``...`` and those after (None without it).
 
@@ -72,6 +72,11 @@ def check_layout(layout: str) -> tuple[str, str | None]:
             f"layout must be a string such as '...IO', got {layout!r} of type "
             f"{type(layout).__name__}"
         )
+    return _parsed(layout)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(layout: str) -> tuple[str, str | None]:
     head, ellipsis, tail = layout.partition("...")
     letters = head + tail
     unknown = sorted({c for c in letters if not ("A" <= c <= "Z")})
@@ -117,10 +122,10 @@ def axes_of(shape: Shape, layout: str = FLAX) -> Axes:
         Axes(batch=(), output=(3,), input=(2,), spatial=(0, 1))
     """
     sizes = canonical_shape(shape)
+    head, tail = check_layout(layout)
     axes = _axes_of_rank(len(sizes), layout)
     if axes is not None:
         return axes
-    head, tail = check_layout(layout)
     least = len(head) + len(tail or "")
     needs = f"at least {least} axes" if tail is not None else f"exactly {least} axes"
     if len(sizes) < 2:

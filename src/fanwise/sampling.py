@@ -22,7 +22,17 @@ import numpy as np
 from fanwise import threefry
 from fanwise.typing import DType, Key
 
-__all__ = ["Block", "Standard", "Whole", "check_key", "is_key", "rounded_product"]
+__all__ = [
+    "Block",
+    "Standard",
+    "Whole",
+    "check_key",
+    "hidden_constant",
+    "is_fused",
+    "is_key",
+    "key_data",
+    "rounded_product",
+]
 
 # XLA's CPU loops are slow, up to five times, when the innermost axis is shorter than a vector
 # register: convolution kernels in torch's layout, biases of shape (n, 1). Trailing axes are
@@ -46,6 +56,29 @@ def check_key(key: object) -> None:
             f"key must be a JAX PRNG key, got {key!r} of type {type(key).__name__}; make one "
             f"with jax.random.key(seed)"
         )
+
+
+def hidden_constant(key: Key) -> Key:
+    """Hide a key that is a constant of the program being traced from the compiler.
+
+    XLA and LLVM compute what follows from constants while compiling, where a product and a sum
+    are rounded one after the other, and in compiled code they may be contracted: arrays of a few
+    elements, and the last few of longer ones, would differ in the last bit from those of an eager
+    call. No compiler looks through a loop of two half turns. Eagerly, and for traced keys, the
+    key is returned as it is.
+    """
+    if isinstance(key, jax.core.Tracer):
+        return key
+    is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    words = jax.random.key_data(key) if is_typed else jax.lax.bitwise_not(jnp.asarray(key))
+    if not isinstance(words, jax.core.Tracer):
+        return key
+    if not is_typed:
+        words = jax.lax.bitwise_not(words)
+    half = np.uint32(16)
+    words = jax.lax.fori_loop(0, 2, lambda _, word: word << half | word >> half, words)
+    hidden: Key = words
+    return jax.random.wrap_key_data(hidden, impl=jax.random.key_impl(key)) if is_typed else hidden
 
 
 class Standard(Protocol):
@@ -173,11 +206,12 @@ def _normal(key: jax.Array, position: threefry.Counters, dtype: DType) -> jax.Ar
 def rounded_product(x: jax.Array, y: jax.Array) -> jax.Array:
     """``x * y``, rounded before anything is added to it.
 
-    XLA contracts ``x * y + c`` into a fused multiply-add in one program and not in another, and
-    folds ``(x * c) * d`` into ``x * (c * d)`` where both factors are constants; the last bit of
-    the result then depends on the program around it. Rounding the product to the precision it
-    already has changes no value and keeps the operations apart; it costs nothing that could be
-    measured.
+    ``x * y + c`` may be contracted into a fused multiply-add in one program and not in another,
+    and ``(x * c) * d`` is folded into ``x * (c * d)`` where both factors are constants; the last
+    bit of the result then depends on the program around it. A clamp to the finite numbers changes
+    no finite value and keeps the operations apart. (``reduce_precision`` to the precision that
+    the product already has only stops XLA: on CPU no instruction is left of it, and LLVM
+    contracts what it finds.)
     """
-    info = jnp.finfo(x.dtype)
-    return jax.lax.reduce_precision(x * y, exponent_bits=info.nexp, mantissa_bits=info.nmant)
+    largest = jnp.asarray(jnp.finfo(x.dtype).max, x.dtype)
+    return jax.lax.clamp(-largest, x * y, largest)

@@ -41,15 +41,15 @@ RANDOM_DTYPES = _FLOATS + _COMPLEX
 def canonical_dtype(dtype: DTypeLike | None) -> DType:
     """Return the dtype that JAX will really use.
 
-    ``None`` is JAX's default floating dtype: float32, or float64 with ``jax_enable_x64``. A
-    64-bit dtype without ``jax_enable_x64`` becomes its 32-bit counterpart with the UserWarning
-    that JAX itself gives for it.
+    ``None`` is JAX's default floating dtype: float32, or float64 with ``jax_enable_x64``; Python
+    types are JAX's defaults as well. A 64-bit dtype without ``jax_enable_x64`` becomes its 32-bit
+    counterpart with the UserWarning that JAX itself gives for it.
 
     Raises:
         TypeError: if ``dtype`` is no dtype.
     """
-    if dtype is None:
-        return jax.dtypes.canonicalize_dtype(float)
+    if dtype is None or any(dtype is kind for kind in (bool, int, float, complex)):
+        return jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
     requested = jnp.dtype(dtype)
     if requested.itemsize >= 8 and jax.dtypes.canonicalize_dtype(requested) != requested:
         # Asking jnp for such an array is the public way to get JAX's own warning, which the

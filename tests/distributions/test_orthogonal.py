@@ -28,7 +28,6 @@ def assert_orthonormal(w, gain, atol):
     np.testing.assert_allclose(gram, gain**2 * np.eye(min(w.shape)), rtol=0, atol=gain**2 * atol)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize(
     ("shape", "layout"),
     [
@@ -44,13 +43,19 @@ def assert_orthonormal(w, gain, atol):
         ((50, 4, 3, 3), "OI..."),
     ],
 )
-@pytest.mark.parametrize("gain", [1.0, -2.5])
-def test_rows_or_columns_are_orthonormal(shape, layout, gain, dtype, key):
-    with jax.enable_x64(dtype == "float64"):
-        weight = Orthogonal(gain, layout=layout).sample(key, shape, dtype)
+def test_rows_or_columns_are_orthonormal(shape, layout, key):
+    weight = Orthogonal(-2.5, layout=layout).sample(key, shape)
     assert weight.shape == shape
+    assert_orthonormal(matrix(weight, layout), 2.5, 2 * TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", [(3, 4, 9), (9, 4)])
+def test_orthonormal_in_every_dtype(shape, dtype, key):
+    with jax.enable_x64(dtype == "float64"):
+        weight = Orthogonal().sample(key, shape, dtype)
     assert weight.dtype == jnp.dtype(dtype)
-    assert_orthonormal(matrix(weight, layout), abs(gain), TOLERANCE[dtype] * 2)
+    assert_orthonormal(matrix(weight), 1.0, 2 * TOLERANCE[dtype])
 
 
 def test_a_gain_of_0(key):
@@ -168,7 +173,7 @@ def test_a_gain_that_a_dtype_does_not_hold(gain, dtype, key):
         Orthogonal(gain).sample(key, (3, 4), dtype)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
 @pytest.mark.parametrize(
     ("shape", "layout", "centre"),
     [
@@ -176,7 +181,6 @@ def test_a_gain_that_a_dtype_does_not_hold(gain, dtype, key):
         ((4, 4, 4, 8), "...IO", (1, 1)),
         ((3, 2, 5, 4, 8), "...IO", (1, 0, 2)),
         ((8, 4, 3, 6), "OI...", (slice(None), slice(None), 1, 2)),
-        ((1, 1, 8, 8), "...IO", (0, 0)),
     ],
 )
 def test_delta_orthogonal(shape, layout, centre, dtype, key):

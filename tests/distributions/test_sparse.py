@@ -12,7 +12,7 @@ from fanwise.distributions import Normal, Sparse
 from tests.agreement import assert_drawn_from
 
 
-@pytest.mark.parametrize("sparsity", [0, 0.1, 0.3, 0.5, 0.99, 1])
+@pytest.mark.parametrize("sparsity", [0, 0.1, 0.99, 1])
 @pytest.mark.parametrize(("layout", "axis"), [("...IO", 1), ("OI...", 0)])
 def test_zeros_for_every_input(sparsity, layout, axis, key):
     """In torch's (out, in) they are those of a column, in Flax's (in, out) those of a row."""
@@ -29,12 +29,7 @@ def test_number_of_zeros_is_that_of_torch(sparsity, outputs):
 
 
 def test_what_remains_is_normal(key):
-    weight = np.asarray(Sparse(0.25, 0.3).sample(key, (400, 600)))
-    assert_drawn_from(weight[weight != 0], Normal(0, 0.3))
-
-
-def test_default_std(key):
-    weight = np.asarray(Sparse(0.5).sample(key, (400, 400)))
+    weight = np.asarray(Sparse(0.25).sample(key, (400, 600)))
     assert_drawn_from(weight[weight != 0], Normal(0, 0.01))
 
 

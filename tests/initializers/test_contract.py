@@ -264,6 +264,45 @@ def test_built_differently_means_different():
         assert build(source) != source
 
 
+@pytest.mark.parametrize(
+    ("source", "change"),
+    [
+        ("uniform()", {"a": -1}),
+        ("uniform()", {"b": 2}),
+        ("normal()", {"mean": 1}),
+        ("normal()", {"std": 2}),
+        ("trunc_normal()", {"mean": 1}),
+        ("trunc_normal()", {"std": 2}),
+        ("trunc_normal()", {"a": -1.5}),
+        ("trunc_normal()", {"b": 1}),
+        ("constant(0.3)", {"val": 0.4}),
+        ("dirac()", {"groups": 2}),
+        ("xavier_uniform()", {"gain": 2}),
+        ("xavier_normal()", {"gain": 2}),
+        ("kaiming_uniform()", {"a": 0.1}),
+        ("kaiming_uniform()", {"mode": "fan_out"}),
+        ("kaiming_uniform()", {"nonlinearity": "tanh"}),
+        ("kaiming_normal()", {"a": None}),
+        ("kaiming_normal()", {"mode": "fan_out"}),
+        ("kaiming_normal()", {"nonlinearity": "tanh"}),
+        ("orthogonal()", {"gain": 2}),
+        ("delta_orthogonal()", {"gain": 2}),
+        ("sparse(0.1)", {"sparsity": 0.2}),
+        ("sparse(0.1)", {"std": 0.2}),
+        ("variance_scaling()", {"scale": 2}),
+        ("variance_scaling()", {"mode": "fan_out"}),
+        ("variance_scaling()", {"distribution_name": "normal"}),
+        ("bias_uniform(3)", {"fan_in": 4}),
+        ("zeros()", {"layout": "OI..."}),
+    ],
+)
+def test_every_argument_counts(source, change):
+    one, other = build(source), dataclasses.replace(build(source), **change)
+    assert one != other
+    assert hash(one) != hash(other)
+    assert repr(one) != repr(other)
+
+
 @each_source
 def test_repr_is_the_call(source):
     initializer = build(source)

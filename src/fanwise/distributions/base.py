@@ -72,6 +72,7 @@ class Distribution(abc.ABC):
         """
         sizes, resolved = self.check(key, shape, dtype)
         sharding = placement.out_sharding_of(out_sharding)
+        key = sampling.hidden_constant(key)
         with placement.mesh_of(sharding, key):
             return self._draw(key, sizes, resolved, sharding)
 
@@ -112,14 +113,14 @@ class Distribution(abc.ABC):
         return self._call(lambda value: f"{value:.4g}" if isinstance(value, float) else repr(value))
 
     def _call(self, show: Callable[[Any], str]) -> str:
-        shown = []
+        positional, named = [], []
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if not field.kw_only:
-                shown.append(show(value))
+                positional.append(show(value))
             elif value != field.default:
-                shown.append(f"{field.name}={show(value)}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+                named.append(f"{field.name}={show(value)}")
+        return f"{type(self).__name__}({', '.join([*positional, *named])})"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

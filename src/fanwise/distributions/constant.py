@@ -13,7 +13,7 @@ from jax.sharding import NamedSharding
 
 from fanwise import placement
 from fanwise.distributions.base import Distribution
-from fanwise.typing import DType, Key
+from fanwise.typing import DType, Key, is_complex, part_dtype
 
 __all__ = ["Constant", "check_holds"]
 
@@ -27,26 +27,27 @@ def check_holds(owner: str, value: complex, dtype: DType) -> None:
     """
     if not (jnp.issubdtype(dtype, np.number) or dtype == np.bool_):
         raise TypeError(f"{owner}: dtype must be numeric, got {dtype}")
-    if jnp.issubdtype(dtype, np.complexfloating):
-        part = np.asarray(0, dtype).real.dtype
-        check_holds(owner, value.real, part)
-        check_holds(owner, value.imag, part)
-        return
-    if isinstance(value, complex):
+    if isinstance(value, complex) and not is_complex(dtype):
         raise TypeError(
             f"{owner}: the complex value {value!r} does not fit {dtype.name}; use complex64"
         )
-    if dtype == np.bool_:
-        fits = value in (0.0, 1.0)
-    elif jnp.issubdtype(dtype, np.integer):
-        info = jnp.iinfo(dtype)
-        fits = math.isfinite(value) and value == int(value) and info.min <= value <= info.max
-    else:
-        fits = not math.isfinite(value) or abs(value) <= float(jnp.finfo(dtype).max)
-    if not fits:
+    parts = (value.real, value.imag) if is_complex(dtype) else (value,)
+    if not all(_fits(part, part_dtype(dtype)) for part in parts):
         raise ValueError(
             f"{owner}: the value {value!r} does not fit {dtype.name}; use a dtype that holds it"
         )
+
+
+def _fits(value: complex, dtype: DType) -> bool:
+    assert not isinstance(value, complex)
+    if dtype == np.bool_:
+        return value in (0, 1)
+    if jnp.issubdtype(dtype, np.integer):
+        info = jnp.iinfo(dtype)
+        return math.isfinite(value) and value == int(value) and info.min <= value <= info.max
+    if math.isinf(value):  # some 8-bit floats have no infinities
+        return math.isinf(float(np.float64(value).astype(dtype)))
+    return math.isnan(value) or abs(value) <= float(jnp.finfo(dtype).max)
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,13 +131,13 @@ def _number(value: Any) -> float | complex:
         )
     if isinstance(value, (np.ndarray, np.generic, jax.Array)) and value.shape == ():
         value = np.asarray(value).item() if value.dtype.kind in "biufc" else float(value)
-    if isinstance(value, (bool, int, float)):
-        try:
-            return float(value)
-        except OverflowError:
-            raise ValueError(
-                "Constant: value must fit float64, got an integer beyond its range"
-            ) from None
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, int):
+        # As a float wherever that is exact; int64 holds more integers than float64 does.
+        return float(value) if abs(value) <= 2**53 else value
+    if isinstance(value, float):
+        return value
     if isinstance(value, complex):
         return value
     raise TypeError(

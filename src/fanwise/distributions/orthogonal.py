@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from fanwise import sampling
+from fanwise.distributions.constant import check_holds
 from fanwise.distributions.structured import StructuredDistribution, WeightShape
 from fanwise.typing import DType, Key, compute_dtype
 from fanwise.validation import real
@@ -52,6 +53,10 @@ class Orthogonal(StructuredDistribution):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "gain", real(type(self).__name__, "gain", self.gain))
+
+    def _check(self, shape: tuple[int, ...], dtype: DType) -> None:
+        super()._check(shape, dtype)
+        check_holds(str(self), self.gain, dtype)
 
     def _make(self, key: Key, weight: WeightShape, dtype: DType) -> jax.Array:
         if 0 in weight.flat:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fanwise import sampling
 from fanwise.distributions.base import ScalarDistribution
+from fanwise.distributions.uniform import check_range
 from fanwise.typing import DType, compute_dtype
 from fanwise.validation import real
 
@@ -59,12 +60,12 @@ class Triangular(ScalarDistribution):
     @property
     def mean(self) -> float:
         """(low + high) / 2."""
-        return self.low + (self.high - self.low) / 2
+        return self.low / 2 + self.high / 2
 
     @property
     def std(self) -> float:
         """(high - low) / sqrt(24)."""
-        return (self.high - self.low) / math.sqrt(24)
+        return self.high / math.sqrt(24) - self.low / math.sqrt(24)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -82,11 +83,15 @@ class Triangular(ScalarDistribution):
     def _parameters(self) -> tuple[float, ...]:
         return self.low, self.high
 
+    def _check(self, shape: tuple[int, ...], dtype: DType) -> None:
+        super()._check(shape, dtype)
+        check_range(str(self), self.high - self.low, dtype)
+
     @staticmethod
     def transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:
         """``low`` plus half the width times the sum of two uniforms."""
         low, high = parameters
-        half = (high - low) / 2
+        half = high / 2 - low / 2
         first, second = (part.uniform(compute_dtype(dtype)) for part in standard.split())
         values = low + sampling.rounded_product(first + second, half)
         return jnp.minimum(values, high).astype(dtype)

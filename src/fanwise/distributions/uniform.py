@@ -13,7 +13,17 @@ from fanwise.distributions.base import ScalarDistribution
 from fanwise.typing import DType, compute_dtype, part_dtype
 from fanwise.validation import real
 
-__all__ = ["Uniform"]
+__all__ = ["Uniform", "check_range"]
+
+
+def check_range(owner: str, span: float, dtype: DType) -> None:
+    """Raise ValueError where the difference of two bounds overflows, as torch does."""
+    limit = float(jnp.finfo(part_dtype(dtype)).max)
+    if span > limit:
+        raise ValueError(
+            f"{owner}: high - low = {span!r} does not fit {dtype.name}, whose largest value is "
+            f"{limit:g}; torch refuses this range as well: choose a smaller scale or a wider dtype"
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,12 +69,12 @@ class Uniform(ScalarDistribution):
     @property
     def mean(self) -> float:
         """(low + high) / 2."""
-        return self.low + (self.high - self.low) / 2
+        return self.low / 2 + self.high / 2
 
     @property
     def std(self) -> float:
         """(high - low) / sqrt(12)."""
-        return (self.high - self.low) / math.sqrt(12)
+        return self.high / math.sqrt(12) - self.low / math.sqrt(12)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -83,12 +93,7 @@ class Uniform(ScalarDistribution):
 
     def _check(self, shape: tuple[int, ...], dtype: DType) -> None:
         super()._check(shape, dtype)
-        limit = float(jnp.finfo(part_dtype(dtype)).max)
-        if self.high - self.low > limit:
-            raise ValueError(
-                f"{self}: high - low does not fit {dtype.name}, whose largest value is "
-                f"{limit:g}; torch refuses this range as well"
-            )
+        check_range(str(self), self.high - self.low, dtype)
 
     @staticmethod
     def transform(standard: sampling.Standard, dtype: DType, *parameters: jax.Array) -> jax.Array:

@@ -76,7 +76,9 @@ class Initializer(abc.ABC):
 
         See :meth:`fanwise.distributions.Distribution.sample`.
         """
-        return self.distribution(shape).sample(key, shape, dtype, out_sharding)
+        # Not by way of distribution(): warnings count the frames between them and the caller.
+        drawn_from = self._distribution(canonical_shape(shape), self.layout)
+        return drawn_from.sample(key, shape, dtype, out_sharding)
 
     def __repr__(self) -> str:
         shown = (

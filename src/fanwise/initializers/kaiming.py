@@ -24,7 +24,8 @@ class _Kaiming(Initializer):
         super().__post_init__()
         name = type(self).__name__
         mode = self.mode.lower() if isinstance(self.mode, str) else self.mode
-        choice(name, "mode", mode, MODES)
+        if mode not in MODES:
+            choice(name, "mode", self.mode, MODES)  # raises, with the mode as it came
         choice(name, "nonlinearity", self.nonlinearity, NONLINEARITIES)
         self._set(mode=mode)
         is_slope = isinstance(self.a, (int, float)) and not isinstance(self.a, bool)
@@ -35,6 +36,9 @@ class _Kaiming(Initializer):
                 f"it as well: pass float(a)"
             )
         calculate_gain(self.nonlinearity, self.a)  # refuses a slope that cannot be squared
+        if self.a is not None and abs(self.a) < 1e300:
+            # numpy's float64 is a float; a plain one makes the repr a call.
+            self._set(a=float(self.a))
 
     def _std(self, shape: tuple[int, ...], layout: str) -> float | None:
         """The std, in torch's order of operations; None, after a warning, for empty shapes."""

@@ -1,0 +1,199 @@
+"""The same key gives the same bits in every program.
+
+XLA may contract a product and a sum into one rounding, and computes in advance, with another
+logarithm, what depends on constants alone. None of that may reach a value. Every program here is
+compared with an eager draw.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax import lax
+from jax.sharding import Mesh, PartitionSpec
+
+import fanwise as fw
+from fanwise.distributions import (
+    Normal,
+    Orthogonal,
+    Sparse,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+)
+from fanwise.filling import Parameter, fill
+from tests.same_bits import differing
+
+SHAPE = (5, 37)
+# Pairs that share a scale have a product in common when they share a key.
+REAL = (
+    Normal(0.0, 0.7),
+    Normal(0.3, 0.7),
+    Uniform(-0.1, 0.3),
+    Uniform(0.15, 0.55),
+    Triangular(-0.2, 0.5),
+    TruncatedNormal(0.1, 0.5, -1.0, 1.0),
+    TruncatedNormal(0.1, 0.5, 0.9, 3.0),
+)
+STRUCTURED = (Orthogonal(1.3), Sparse(0.3, 0.7))
+DTYPES = ("float32", "bfloat16", "float16", "float64", "complex64")
+
+
+def distributions(dtype):
+    return [d for d in REAL if d.takes_complex or dtype != "complex64"]
+
+
+def drawer(chosen, dtype, shape=SHAPE):
+    """A function that draws from all distributions with one key, as a program may."""
+
+    def draw(key):
+        return {str(d): d.sample(key, shape, dtype) for d in chosen}
+
+    return draw
+
+
+def pair(key):
+    return jnp.stack([jax.random.fold_in(key, 1), key])
+
+
+def last(stacked):
+    return {name: array[-1] for name, array in stacked.items()}
+
+
+def in_branch(draw, key):
+    other = lambda key: draw(jax.random.fold_in(key, 1))
+    return jax.jit(lambda key, flag: lax.cond(flag, draw, other, key))(key, jnp.asarray(True))
+
+
+def in_shard_map(draw, key):
+    mesh, spec = Mesh(np.array(jax.devices()[:1]), ("x",)), PartitionSpec()
+    return jax.jit(jax.shard_map(draw, mesh=mesh, in_specs=spec, out_specs=spec))(key)
+
+
+def in_scan(draw, key):
+    return last(lax.scan(lambda carry, key: (carry, draw(key)), 0, pair(key))[1])
+
+
+def in_loop(draw, key):
+    start = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(draw, key))
+    return lax.fori_loop(0, 1, lambda step, _: draw(key), start)
+
+
+@jax.jit(static_argnames="draw")
+def with_many_uses(draw, key):
+    """The values are results, and are reduced, multiplied and transposed besides."""
+    values = draw(key)
+    three = lambda x: np.asarray(3, x.dtype)
+    uses = [(x.sum(0), (x * x).mean(), x @ x.T, x.T, x * three(x)) for x in values.values()]
+    return values, uses
+
+
+PROGRAMS = {
+    "jit": lambda draw, key: jax.jit(draw)(key),
+    "a constant key": lambda draw, key: jax.jit(lambda: draw(key))(),
+    "vmap": lambda draw, key: last(jax.vmap(draw)(pair(key))),
+    "vmap of one under jit": lambda draw, key: last(jax.jit(jax.vmap(draw))(key[None])),
+    "scan": in_scan,
+    "map": lambda draw, key: last(lax.map(draw, pair(key))),
+    "fori_loop": in_loop,
+    "cond": in_branch,
+    "shard_map": in_shard_map,
+    "many uses": lambda draw, key: with_many_uses(draw, key)[0],
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_program(dtype, key):
+    with jax.enable_x64(dtype == "float64"):
+        draw = drawer(distributions(dtype), dtype)
+        eager = draw(key)
+        found = {name: differing(run(draw, key), eager) for name, run in PROGRAMS.items()}
+    assert not any(found.values()), found
+
+
+@pytest.mark.parametrize("name", ["jit", "a constant key", "vmap", "many uses"])
+def test_structured(name, key):
+    draw = drawer(STRUCTURED, "float32")
+    assert not differing(PROGRAMS[name](draw, key), draw(key))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(), (3,)], ids=str)
+def test_few_elements_of_constant_keys(dtype, shape, key):
+    """So little that XLA's compiler would rather evaluate it itself."""
+    keys = list(jax.random.split(key, 12))
+    with jax.enable_x64(dtype == "float64"):
+        draw = drawer([REAL[1], REAL[2], REAL[5], REAL[6]], dtype, shape)
+        ours = jax.jit(lambda: [draw(each) for each in keys])()
+        found = [differing(x, draw(each)) for x, each in zip(ours, keys, strict=True)]
+    assert not any(found), found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_the_position_decides_and_not_the_shape(dtype, key):
+    """Vector loops and what is left over from them compute alike."""
+    found = {}
+    with jax.enable_x64(dtype == "float64"):
+        flat = drawer(REAL, dtype, (5003,))(key)
+        for shape in [(), (7,), (17,), (33, 5), (3, 3, 2, 11), (129, 31), (61, 1)]:
+            cut = {k: np.asarray(x)[: np.prod(shape, dtype=int)] for k, x in flat.items()}
+            cut = {k: x.reshape(shape) for k, x in cut.items()}
+            found[shape] = differing(jax.jit(drawer(REAL, dtype, shape))(key), cut)
+    assert not any(found.values()), found
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_filled_together(dtype, key):
+    keys = list(jax.random.split(key, 2))
+    chosen = [*distributions(dtype), *(STRUCTURED if dtype == "float32" else ())]
+
+    def filled(keys):
+        return fill(
+            Parameter(f"{d} {i}", SHAPE, d, key, dtype)
+            for i, key in enumerate(keys)
+            for d in chosen
+        )
+
+    with jax.enable_x64(dtype == "float64"):
+        one_by_one = {
+            f"{d} {i}": d.sample(key, SHAPE, dtype) for i, key in enumerate(keys) for d in chosen
+        }
+        found = {
+            "eagerly": differing(filled(keys), one_by_one),
+            "under jit": differing(jax.jit(filled)(keys), one_by_one),
+        }
+    assert not any(found.values()), found
+
+
+class Net(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(8, (3, 3), kernel_init=fw.trunc_normal(0.1, 0.5, -1, 1))(x).ravel()
+        x = nn.Dense(6, kernel_init=fw.normal(0.3, 0.7), bias_init=fw.uniform(-0.1, 0.3))(x)
+        return nn.Dense(3, kernel_init=fw.kaiming_uniform(), bias_init=fw.bias_uniform(6))(x)
+
+
+def leaves(tree):
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
+
+
+def test_a_whole_linen_model(key):
+    init = lambda key: Net().init(key, jnp.ones((4, 4, 2)))
+    eager = leaves(init(key))
+    found = {
+        "jit": differing(leaves(jax.jit(init)(key)), eager),
+        "a constant key": differing(leaves(jax.jit(lambda: init(key))()), eager),
+        "vmap": differing(leaves(jax.tree.map(lambda x: x[0], jax.vmap(init)(key[None]))), eager),
+    }
+    assert not any(found.values()), found
+
+
+def test_a_whole_nnx_model(key):
+    def build():
+        kernel = fw.normal(0.3, 0.7)
+        return nnx.Linear(6, 1, kernel_init=kernel, bias_init=kernel, rngs=nnx.Rngs(key))
+
+    eager, jitted = (leaves(nnx.state(make())) for make in (build, nnx.jit(build)))
+    assert not differing(jitted, eager)
