@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: parity test lint clean
+.PHONY: parity test lint bench clean
 
 parity: $(VENV)/.installed
 	$(BIN)/python -m parity
@@ -11,6 +11,9 @@ parity: $(VENV)/.installed
 test: $(VENV)/.installed lint
 	$(BIN)/pytest -n 2 --dist worksteal src tests parity
 	$(BIN)/python -m parity
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

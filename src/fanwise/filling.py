@@ -123,18 +123,26 @@ class _Job:
     def of(cls, parameter: Parameter) -> "_Job":
         distribution, key, sharding = parameter.distribution, parameter.key, parameter.sharding
         try:
+            if not isinstance(distribution, Distribution):
+                raise TypeError(
+                    f"distribution must be a fanwise.distributions.Distribution, got "
+                    f"{distribution!r}; an initializer's is initializer.distribution(shape)"
+                )
             shape, dtype = distribution.check(key, parameter.shape, parameter.dtype)
+            placement.out_sharding_of(sharding)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{parameter.path}: {error}") from error
         key = sampling.hidden_constant(key)
         is_traced = isinstance(key, jax.core.Tracer)
+        # Keys of other implementations give other values in a batch than alone.
+        is_fused = sampling.is_fused(key)
         group: tuple[Any, ...] = (_one_by_one,)
-        if sharding is None and isinstance(distribution, StructuredDistribution):
-            group = (_batched, distribution, shape, dtype)
-        elif isinstance(distribution, ScalarDistribution) and not is_complex(dtype):
+        if is_fused and sharding is None and isinstance(distribution, StructuredDistribution):
+            group = (_batched, distribution, shape, dtype, is_traced)
+        elif is_fused and isinstance(distribution, ScalarDistribution) and not is_complex(dtype):
             if is_traced:
                 group = (_looped, type(distribution), shape, dtype, sharding)
-            elif sharding is None and sampling.is_fused(key):
+            elif sharding is None:
                 group = (_tiled, type(distribution), dtype)
         elif isinstance(distribution, Constant) and sharding is None and not is_traced:
             group = (_constant,)
@@ -168,7 +176,7 @@ def _batched(jobs: list[_Job]) -> Iterator[jax.Array]:
     def draw(key: Key) -> jax.Array:
         return first.distribution.sample(key, first.shape, first.dtype)
 
-    yield from jax.vmap(draw)(jnp.stack([job.key for job in jobs]))
+    yield from jax.vmap(draw)(_stacked_keys(jobs))
 
 
 def _looped(jobs: list[_Job]) -> Iterator[jax.Array]:
@@ -178,14 +186,20 @@ def _looped(jobs: list[_Job]) -> Iterator[jax.Array]:
         return
     first = jobs[0]
     kind, sharding = type(first.distribution), placement.out_sharding_of(first.sharding)
-    keys = jnp.stack([job.key for job in jobs])
 
     def draw(each: tuple[Key, tuple[jax.Array, ...]]) -> jax.Array:
         key, scalars = each
         drawn: jax.Array = draw_scalars(kind, key, scalars, first.shape, first.dtype, sharding)
         return drawn
 
-    yield from jax.lax.map(draw, (keys, _stacked_scalars(jobs)))
+    yield from jax.lax.map(draw, (_stacked_keys(jobs), _stacked_scalars(jobs)))
+
+
+def _stacked_keys(jobs: list[_Job]) -> Key:
+    """Typed threefry keys, whether the jobs' own are typed or not."""
+    words = jnp.stack([sampling.key_data(job.key) for job in jobs])
+    keys: Key = jax.random.wrap_key_data(words, impl="threefry2x32")
+    return keys
 
 
 def _stacked_scalars(jobs: list[_Job]) -> tuple[npt.NDArray[Any], ...]:

@@ -27,6 +27,7 @@ __all__ = [
     "Standard",
     "Whole",
     "check_key",
+    "finished",
     "hidden_constant",
     "is_fused",
     "is_key",
@@ -49,12 +50,24 @@ def is_key(value: object) -> bool:
     return bool(value.dtype == jnp.uint32 and len(value.shape) >= 1)
 
 
+# The shapes of old-style keys, by jax_default_prng_impl.
+_RAW_KEY_SHAPES = {"threefry2x32": (2,), "rbg": (4,), "unsafe_rbg": (4,)}
+
+
 def check_key(key: object) -> None:
-    """Raise TypeError unless ``key`` is a PRNG key."""
+    """Raise TypeError unless ``key`` is a PRNG key, ValueError if it is an array of keys."""
     if not is_key(key):
         raise TypeError(
             f"key must be a JAX PRNG key, got {key!r} of type {type(key).__name__}; make one "
             f"with jax.random.key(seed)"
+        )
+    shape = tuple(key.shape)  # type: ignore[attr-defined]
+    is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)  # type: ignore[attr-defined]
+    expected = () if is_typed else _RAW_KEY_SHAPES.get(jax.default_prng_impl.value, shape)
+    if shape != expected:
+        raise ValueError(
+            f"key must be a single key, of shape {expected}, got shape {shape}; use jax.vmap for "
+            f"an array of keys"
         )
 
 
@@ -103,7 +116,7 @@ class Whole:
 
     def uniform(self, dtype: DType) -> jax.Array:
         """Values on [0, 1); bit for bit ``jax.random.uniform(key, shape, dtype)``."""
-        if not is_fused(self.key):
+        if not self._is_fused:
             return jax.random.uniform(self.key, self.shape, dtype)
         merged = _merge_short_rows(self.shape)
         position = threefry.counters(merged)
@@ -111,11 +124,16 @@ class Whole:
 
     def normal(self, dtype: DType) -> jax.Array:
         """Standard normals; bit for bit ``jax.random.normal(key, shape, dtype)``."""
-        if not is_fused(self.key):
+        if not self._is_fused:
             return jax.random.normal(self.key, self.shape, dtype)
         merged = _merge_short_rows(self.shape)
         position = threefry.counters(merged)
         return _normal(key_data(self.key), position, dtype).reshape(self.shape)
+
+    @property
+    def _is_fused(self) -> bool:
+        # Positions come from one 32-bit iota per axis.
+        return is_fused(self.key) and max(self.shape, default=0) < 2**32
 
     def split(self) -> tuple[Standard, Standard]:
         """Two sources of the same shape."""
@@ -173,7 +191,7 @@ def key_data(key: Key) -> jax.Array:
 
 
 def _merge_short_rows(shape: tuple[int, ...]) -> tuple[int, ...]:
-    while len(shape) > 1 and shape[-1] < _SHORTEST_ROW:
+    while len(shape) > 1 and shape[-1] < _SHORTEST_ROW and shape[-2] * shape[-1] < 2**32:
         shape = (*shape[:-2], shape[-2] * shape[-1])
     return shape
 
@@ -215,3 +233,15 @@ def rounded_product(x: jax.Array, y: jax.Array) -> jax.Array:
     """
     largest = jnp.asarray(jnp.finfo(x.dtype).max, x.dtype)
     return jax.lax.clamp(-largest, x * y, largest)
+
+
+def finished(x: jax.Array) -> jax.Array:
+    """``x``, kept apart from whatever is done with it.
+
+    XLA folds ``(x + c) + d`` into ``x + (c + d)`` where both terms are constants, across the end of
+    the sampler; rounding to the precision that ``x`` already has stops it and costs nothing.
+    """
+    if not jnp.issubdtype(x.dtype, np.floating):
+        return x
+    info = jnp.finfo(x.dtype)
+    return jax.lax.reduce_precision(x, exponent_bits=info.nexp, mantissa_bits=info.nmant)

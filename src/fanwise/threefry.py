@@ -35,7 +35,7 @@ def counters(shape: tuple[int, ...]) -> Counters:
     """The positions of all elements of an array, from one iota per axis.
 
     They depend on each axis through its own iota, so that XLA's partitioner can give each device
-    its share of the positions however the axes are sharded.
+    its share of the positions however the axes are sharded. Each axis must be shorter than 2^32.
     """
     if math.prod(shape) <= _WORD:
         low = jnp.zeros(shape, jnp.uint32)

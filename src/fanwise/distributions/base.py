@@ -205,7 +205,8 @@ def draw_scalars(
 
     def make(key: Key) -> jax.Array:
         if not is_complex(dtype):
-            return kind.transform(sampling.Whole(key, shape), dtype, *parameters)
+            drawn = kind.transform(sampling.Whole(key, shape), dtype, *parameters)
+            return sampling.finished(drawn)
         real, imaginary = sampling.Whole(key, shape).split()
         part = part_dtype(dtype)
         return jax.lax.complex(

@@ -62,8 +62,16 @@ class Orthogonal(StructuredDistribution):
         if 0 in weight.flat:
             return jnp.zeros(weight.flat, dtype)
         columns = weight.columns * math.prod(weight.spatial)
-        matrix = self.gain * _haar(key, weight.batch, weight.rows, columns, compute_dtype(dtype))
+        matrix = self._haar(key, weight.batch, weight.rows, columns, compute_dtype(dtype))
         return matrix.reshape(weight.flat).astype(dtype)
+
+    def _haar(self, key: Key, batch: int, rows: int, columns: int, dtype: DType) -> jax.Array:
+        """Independent matrices of shape (batch, rows, columns), times the gain."""
+        tall, wide = max(rows, columns), min(rows, columns)
+        q, r = jnp.linalg.qr(sampling.Whole(key, (batch, tall, wide)).normal(dtype))
+        signs = jnp.where(jnp.diagonal(r, axis1=-2, axis2=-1) < 0, -1, 1).astype(dtype)
+        q = sampling.rounded_product(q * signs[:, None, :], jnp.asarray(self.gain, dtype))
+        return q.mT if rows < columns else q
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,17 +117,6 @@ class DeltaOrthogonal(Orthogonal):
         kernel = jnp.zeros(weight.flat, dtype)
         if 0 in weight.flat:
             return kernel
-        matrix = self.gain * _haar(
-            key, weight.batch, weight.rows, weight.columns, compute_dtype(dtype)
-        )
+        matrix = self._haar(key, weight.batch, weight.rows, weight.columns, compute_dtype(dtype))
         centre = tuple((size - 1) // 2 for size in weight.spatial)
         return kernel.at[(..., *centre)].set(matrix.astype(dtype))
-
-
-def _haar(key: Key, batch: int, rows: int, columns: int, dtype: DType) -> jax.Array:
-    """Independent matrices of shape (batch, rows, columns) with orthonormal rows or columns."""
-    tall, wide = max(rows, columns), min(rows, columns)
-    q, r = jnp.linalg.qr(sampling.Whole(key, (batch, tall, wide)).normal(dtype))
-    signs = jnp.where(jnp.diagonal(r, axis1=-2, axis2=-1) < 0, -1, 1).astype(dtype)
-    q = q * signs[:, None, :]
-    return q.mT if rows < columns else q

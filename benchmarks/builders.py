@@ -1,0 +1,174 @@
+"""Who makes a whole model's parameters, and how.
+
+Each builder does its imports and returns a function that makes the parameters: all that is timed
+happens in that function. It returns what it made and the number of elements in it.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.networks import Network, Transformer
+
+__all__ = ["BUILDERS", "parameter_list", "requirements"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+Make = Callable[[], tuple[object, int]]
+
+
+def fanwise_fill(network: Network, shapes: Shapes) -> Make:
+    """``fill`` over a list of parameters whose shapes are known."""
+    import jax
+
+    from fanwise.filling import fill
+
+    def make() -> tuple[object, int]:
+        arrays = fill(parameter_list(network, shapes, jax.random.key(0)))
+        return jax.block_until_ready(arrays), _elements(arrays)
+
+    return make
+
+
+def fanwise_from_linen(network: Network, shapes: Shapes) -> Make:
+    """``fill`` for a linen module: tracing the module for its shapes is part of the work."""
+    import jax
+
+    from benchmarks.networks import linen
+    from fanwise.filling import fill
+
+    def make() -> tuple[object, int]:
+        traced = linen.shapes_of(network)
+        arrays = fill(parameter_list(network, traced, jax.random.key(0)))
+        return jax.block_until_ready(arrays), _elements(arrays)
+
+    return make
+
+
+def linen_jit(network: Network, shapes: Shapes) -> Make:
+    """``jax.jit(model.init)``."""
+    import jax
+
+    from benchmarks.networks import linen
+
+    init = jax.jit(linen.build(network).init)
+
+    def make() -> tuple[object, int]:
+        variables = init(jax.random.key(0), linen.example_input(network))
+        return jax.block_until_ready(variables), _elements(variables)
+
+    return make
+
+
+def linen_eager(network: Network, shapes: Shapes) -> Make:
+    """``model.init``, which computes the model's output as well."""
+    import jax
+
+    from benchmarks.networks import linen
+
+    model = linen.build(network)
+
+    def make() -> tuple[object, int]:
+        variables = model.init(jax.random.key(0), linen.example_input(network))
+        return jax.block_until_ready(variables), _elements(variables)
+
+    return make
+
+
+def nnx_eager(network: Network, shapes: Shapes) -> Make:
+    """An nnx model, constructed."""
+    import jax
+    from flax import nnx
+
+    from benchmarks.networks import nnx as networks
+
+    def make() -> tuple[object, int]:
+        model = networks.build(network, nnx.Rngs(0))
+        state = nnx.state(model, (nnx.Param, nnx.BatchStat))
+        jax.block_until_ready(state)
+        return model, _elements(state)
+
+    return make
+
+
+def torch_usual(network: Network, shapes: Shapes) -> Make:
+    """A torch model, constructed and then drawn as such models are."""
+    return _torch(network, usual=True)
+
+
+def torch_default(network: Network, shapes: Shapes) -> Make:
+    """A torch model, only constructed: other distributions, but nothing is drawn twice."""
+    return _torch(network, usual=False)
+
+
+BUILDERS: dict[str, Callable[[Network, Shapes], Make]] = {
+    "fanwise": fanwise_fill,
+    "fanwise from linen": fanwise_from_linen,
+    "linen jit": linen_jit,
+    "linen eager": linen_eager,
+    "nnx eager": nnx_eager,
+    "torch": torch_usual,
+    "torch default": torch_default,
+}
+
+
+def requirements(builder: str) -> tuple[str, ...]:
+    """Return the packages that a contestant needs."""
+    if builder.startswith("torch"):
+        return ("torch",)
+    # The list of shapes is read off the linen model, though not while fanwise is timed.
+    return ("fanwise", "flax") if builder.startswith("fanwise") else ("flax",)
+
+
+def parameter_list(network: Network, shapes: Shapes, key: Any) -> list[Any]:
+    """Return what ``fill`` takes: a Parameter of its own key for every path."""
+    import jax
+    import numpy as np
+
+    from fanwise.filling import Parameter
+
+    keys = jax.random.split(key, len(shapes))
+    if not isinstance(key, jax.core.Tracer):
+        # Rows of a numpy array cost nothing; indexing a JAX array is a call to the device each.
+        keys = np.asarray(jax.random.key_data(keys))
+    return [
+        Parameter(path, shape, _distribution(network, path, shape), keys[index])
+        for index, (path, shape) in enumerate(shapes.items())
+    ]
+
+
+def _distribution(network: Network, path: str, shape: tuple[int, ...]) -> Any:
+    """What the frameworks' versions of the network draw the parameter from."""
+    from fanwise.distributions import Constant, Normal
+    from fanwise.initializers import kaiming_normal
+
+    *_, layer, name = path.split("/")
+    if name in ("bias", "mean"):
+        return Constant(0.0)
+    if name in ("scale", "var"):
+        return Constant(1.0)
+    if isinstance(network, Transformer):
+        return Normal(0.0, network.residual_std if layer.endswith("_out") else network.std)
+    if layer.startswith("Dense"):
+        return Normal(0.0, network.head_std)
+    return kaiming_normal(mode="fan_out", nonlinearity="relu").distribution(shape)
+
+
+def _torch(network: Network, usual: bool) -> Make:
+    import torch
+
+    from benchmarks.networks import torch as networks
+
+    torch.set_num_threads(machine.cores())
+
+    def make() -> tuple[object, int]:
+        model = networks.build(network, usual)
+        return model, networks.elements_of(model)
+
+    return make
+
+
+def _elements(tree: Any) -> int:
+    import jax
+
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
