@@ -15,7 +15,7 @@ import pytest
 from jax import lax
 from jax.extend.random import threefry_2x32
 
-from fanwise import sampling, threefry
+from fanwise import keys, sampling, threefry
 from fanwise.distributions import Normal, TruncatedNormal, Uniform
 
 
@@ -101,7 +101,8 @@ def test_a_block_far_out_is_a_part_of_the_whole(key):
     shape, index = (70_000, 70_000), (61_356, 47_296)
     start, float32 = position(shape, index), np.dtype(np.float32)
     words = threefry.Counters(jnp.uint32(start >> 32), jnp.uint32(start & 0xFFFFFFFF))
-    part = jax.jit(lambda key, words: sampling.Block(key, words, 40).uniform(float32))(key, words)
+    block = lambda key, words: sampling.Block(keys.key_data(key), words, 40)
+    part = jax.jit(lambda key, words: block(key, words).uniform(float32))(key, words)
     make = lambda key: [sampling.Whole(key, shape).uniform(float32)]
     indices = [(index[0], index[1] + step) for step in (0, 1, 39)]
     whole = [value for (value,) in elements(make, shape, indices, key)]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fanwise import sampling, threefry
+from fanwise import keys, sampling, threefry
 
 SHAPES = [(), (5,), (33, 65), (8, 4, 3, 3), (10_007,), (3, 0)]
 KEYS = {
@@ -72,7 +72,7 @@ def test_partitionable_matters(key):
 def test_a_block_is_a_part_of_the_whole(dtype, start, size, key):
     @jax.jit
     def block(key, start):
-        part = sampling.Block(key, threefry.Counters(jnp.uint32(0), start), size)
+        part = sampling.Block(keys.key_data(key), threefry.Counters(jnp.uint32(0), start), size)
         return part.uniform(jnp.dtype(dtype)), part.normal(jnp.dtype(dtype))
 
     with jax.enable_x64(dtype == "float64"):
@@ -87,7 +87,7 @@ def test_a_block_of_an_array_of_more_than_32_bits_of_positions(key):
     float32 = jnp.dtype("float32")
     last = jax.jit(lambda key: sampling.Whole(key, shape).uniform(float32)[-1, -1, -5:])
     start = threefry.Counters(jnp.uint32(1), jnp.uint32(2**31 - 5))
-    block = jax.jit(lambda key: sampling.Block(key, start, 5).uniform(float32))
+    block = jax.jit(lambda key: sampling.Block(keys.key_data(key), start, 5).uniform(float32))
     assert last.lower(key).compile().memory_analysis().temp_size_in_bytes < 1e6
     assert same_bits(last(key), block(key))
 
@@ -97,7 +97,9 @@ def test_split_gives_two_sources(key):
 
     @jax.jit
     def halves(key):
-        block = sampling.Block(key, threefry.Counters(jnp.uint32(0), jnp.uint32(10)), 7)
+        block = sampling.Block(
+            keys.key_data(key), threefry.Counters(jnp.uint32(0), jnp.uint32(10)), 7
+        )
         sources = [*sampling.Whole(key, (5, 8)).split(), *block.split()]
         return [(source.uniform(float32), source.normal(float32)) for source in sources]
 
@@ -118,51 +120,3 @@ def test_uniforms_are_multiples_of_a_unit(key):
     steps = values * 2**23
     assert (steps == np.round(steps)).all()
     assert len(np.unique(steps)) > 65_000
-
-
-def test_a_rounded_product_changes_no_value(key):
-    for dtype in ("float32", "float64"):
-        with jax.enable_x64(dtype == "float64"):
-            x = jax.random.normal(key, (1000,), dtype)
-            y = jax.random.normal(jax.random.fold_in(key, 1), (1000,), dtype)
-            ours = jax.jit(sampling.rounded_product)(x, y)
-            assert same_bits(ours, np.asarray(x) * np.asarray(y))
-
-
-def test_a_rounded_product_is_rounded_before_it_is_added_to(key):
-    """numpy rounds after each operation; a fused multiply-add rounds once."""
-    x, y, z = np.asarray(jax.random.normal(key, (3, 100_000)))
-    ours = jax.jit(lambda x, y, z: sampling.rounded_product(x, y) + z)(x, y, z)
-    assert same_bits(ours, x * y + z)
-
-
-@pytest.mark.parametrize("kind", KEYS)
-def test_keys(kind, seed):
-    key = KEYS[kind](seed)
-    assert sampling.is_key(key)
-    sampling.check_key(key)
-    assert jax.jit(lambda key: jnp.bool_(sampling.is_key(key)))(key)
-    assert jax.eval_shape(lambda key: jnp.bool_(sampling.is_key(key)), key).dtype == bool
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        0,
-        "key",
-        np.zeros(2),
-        jnp.zeros(2),
-        np.uint32(3),
-        np.zeros(2, np.int32),
-        len,
-    ],
-    ids=repr,
-)
-def test_what_is_no_key(value):
-    assert not sampling.is_key(value)
-    with pytest.raises(TypeError, match="key must be a JAX PRNG key, got") as caught:
-        sampling.check_key(value)
-    assert repr(value) in str(caught.value)
-    assert type(value).__name__ in str(caught.value)
-    assert "jax.random.key(seed)" in str(caught.value)

@@ -11,7 +11,7 @@ rounds.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -23,12 +23,15 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
 _WORD = 2**32
 
+Words: TypeAlias = Any
+"""uint32 arrays, of JAX or of numpy."""
+
 
 class Counters(NamedTuple):
     """Positions in row-major order as 64-bit integers in two uint32 words."""
 
-    high: jax.Array
-    low: jax.Array
+    high: Words
+    low: Words
 
 
 def counters(shape: tuple[int, ...]) -> Counters:
@@ -57,7 +60,7 @@ def block_counters(start: Counters, size: int) -> Counters:
     return _plus(start, steps)
 
 
-def _plus(position: Counters, step: jax.Array) -> Counters:
+def _plus(position: Counters, step: Words) -> Counters:
     low = position.low + step
     return Counters(position.high + (low < step).astype(jnp.uint32), low)
 
@@ -73,11 +76,11 @@ def _times(position: Counters, factor: int) -> Counters:
     return Counters(position.high * np.uint32(factor) + carried, position.low * np.uint32(factor))
 
 
-def bits(key: jax.Array, position: Counters) -> tuple[jax.Array, jax.Array]:
+def bits(key: Words, position: Counters) -> tuple[Words, Words]:
     """The two uint32 words of the hash of each position.
 
     Args:
-        key: the key's data, uint32 of shape (2,).
+        key: the key's two words, of shape (2,); with more axes, each position has its own.
         position: the positions.
 
     ``jax.random.bits`` gives their exclusive or for 32 bits, and ``first << 32 | second`` for 64.

@@ -8,7 +8,6 @@ random numbers.
 import abc
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from jax.sharding import NamedSharding
 
-from fanwise import placement, sampling
+from fanwise import keys, placement, rounding, sampling
 from fanwise.typing import (
     RANDOM_DTYPES,
     DType,
@@ -72,7 +71,7 @@ class Distribution(abc.ABC):
         """
         sizes, resolved = self.check(key, shape, dtype)
         sharding = placement.out_sharding_of(out_sharding)
-        key = sampling.hidden_constant(key)
+        key = keys.hidden_constant(key)
         with placement.mesh_of(sharding, key):
             return self._draw(key, sizes, resolved, sharding)
 
@@ -80,7 +79,7 @@ class Distribution(abc.ABC):
         self, key: Key, shape: Shape, dtype: DTypeLike | None
     ) -> tuple[tuple[int, ...], DType]:
         """Check the arguments of :meth:`sample`; return shape and dtype as they will be."""
-        sampling.check_key(key)
+        keys.check_key(key)
         sizes = canonical_shape(shape)
         resolved = self._check_dtype(canonical_dtype(dtype))
         self._check(sizes, resolved)
@@ -177,9 +176,8 @@ class ScalarDistribution(Distribution):
     def _draw(
         self, key: Key, shape: tuple[int, ...], dtype: DType, sharding: NamedSharding | None
     ) -> jax.Array:
-        drawn: jax.Array = draw_scalars(
-            type(self), key, self.scalars(dtype), shape, dtype, sharding
-        )
+        draw = _draw_scalars_wide if sampling.is_wide(key) else draw_scalars
+        drawn: jax.Array = draw(type(self), key, self.scalars(dtype), shape, dtype, sharding)
         return drawn
 
     def scalars(self, dtype: DType) -> tuple[npt.NDArray[np.floating[Any]], ...]:
@@ -192,8 +190,10 @@ class ScalarDistribution(Distribution):
         return tuple(np.asarray(value, compute_dtype(dtype)) for value in part._parameters())
 
 
-@partial(jax.jit, static_argnames=("kind", "shape", "dtype", "sharding"))
-def draw_scalars(
+_STATIC = ("kind", "shape", "dtype", "sharding")
+
+
+def _draw_scalars(
     kind: type[ScalarDistribution],
     key: Key,
     parameters: tuple[jax.Array, ...],
@@ -205,9 +205,9 @@ def draw_scalars(
 
     def make(key: Key) -> jax.Array:
         if not is_complex(dtype):
-            drawn = kind.transform(sampling.Whole(key, shape), dtype, *parameters)
-            return sampling.finished(drawn)
-        real, imaginary = sampling.Whole(key, shape).split()
+            drawn = kind.transform(sampling.Whole(key, shape, sharding), dtype, *parameters)
+            return rounding.finished(drawn)
+        real, imaginary = sampling.Whole(key, shape, sharding).split()
         part = part_dtype(dtype)
         return jax.lax.complex(
             kind.transform(real, part, *parameters),
@@ -215,3 +215,8 @@ def draw_scalars(
         )
 
     return placement.placed(make, key, sharding)
+
+
+draw_scalars = jax.jit(_draw_scalars, static_argnames=_STATIC)
+
+_draw_scalars_wide = jax.jit(_draw_scalars, static_argnames=_STATIC, compiler_options=sampling.WIDE)

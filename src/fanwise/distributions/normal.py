@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from fanwise import sampling
+from fanwise import rounding, sampling
 from fanwise.distributions.base import ScalarDistribution
 from fanwise.typing import DType, compute_dtype
 from fanwise.validation import real
@@ -79,4 +79,4 @@ class Normal(ScalarDistribution):
         """``mean + std * z``."""
         mean, std = parameters
         z = standard.normal(compute_dtype(dtype))
-        return (sampling.rounded_product(z, std) + mean).astype(dtype)
+        return (rounding.rounded_product(z, std) + mean).astype(dtype)

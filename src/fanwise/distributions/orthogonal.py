@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from fanwise import sampling
+from fanwise import rounding, sampling
 from fanwise.distributions.constant import check_holds
 from fanwise.distributions.structured import StructuredDistribution, WeightShape
 from fanwise.typing import DType, Key, compute_dtype
@@ -70,7 +70,7 @@ class Orthogonal(StructuredDistribution):
         tall, wide = max(rows, columns), min(rows, columns)
         q, r = jnp.linalg.qr(sampling.Whole(key, (batch, tall, wide)).normal(dtype))
         signs = jnp.where(jnp.diagonal(r, axis1=-2, axis2=-1) < 0, -1, 1).astype(dtype)
-        q = sampling.rounded_product(q * signs[:, None, :], jnp.asarray(self.gain, dtype))
+        q = rounding.rounded_product(q * signs[:, None, :], jnp.asarray(self.gain, dtype))
         return q.mT if rows < columns else q
 
 

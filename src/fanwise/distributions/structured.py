@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
-from fanwise import placement, sampling
+from fanwise import placement, rounding
 from fanwise.distributions.base import Distribution
 from fanwise.layouts import FLAX, axes_of, check_layout
 from fanwise.typing import DType, Key
@@ -98,6 +98,6 @@ def _draw_structured(
     weight = WeightShape.of(shape, distribution.layout)
 
     def make(key: Key) -> jax.Array:
-        return weight.to_layout(sampling.finished(distribution._make(key, weight, dtype)))
+        return weight.to_layout(rounding.finished(distribution._make(key, weight, dtype)))
 
     return placement.placed(make, key, sharding)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from fanwise import sampling
+from fanwise import rounding, sampling
 from fanwise.distributions.base import ScalarDistribution
 from fanwise.distributions.uniform import check_range
 from fanwise.typing import DType, compute_dtype
@@ -93,5 +93,5 @@ class Triangular(ScalarDistribution):
         low, high = parameters
         half = high / 2 - low / 2
         first, second = (part.uniform(compute_dtype(dtype)) for part in standard.split())
-        values = low + sampling.rounded_product(first + second, half)
+        values = low + rounding.rounded_product(first + second, half)
         return jnp.minimum(values, high).astype(dtype)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from fanwise import sampling
+from fanwise import rounding, sampling
 from fanwise.distributions.base import ScalarDistribution
 from fanwise.distributions.normal import Normal, standard_normal_cdf
 from fanwise.distributions.normal_quantile import normal_quantile
@@ -178,11 +178,11 @@ class TruncatedNormal(ScalarDistribution):
         # To the middle of each cell of the uniform's grid, so that neither 0 nor 1 occurs and
         # 1 - u is exact.
         u = u + jnp.asarray(jnp.finfo(u.dtype).eps / 2, u.dtype)
-        share = ratio + sampling.rounded_product(u, 1 - ratio)
-        lower = sampling.rounded_product(share, top)
-        upper = rest + sampling.rounded_product(1 - u, top - sampling.rounded_product(top, ratio))
+        share = ratio + rounding.rounded_product(u, 1 - ratio)
+        lower = rounding.rounded_product(share, top)
+        upper = rest + rounding.rounded_product(1 - u, top - rounding.rounded_product(top, ratio))
         z = normal_quantile(share, log_top, lower, upper)
-        values = sampling.rounded_product(z, scale) + loc
+        values = rounding.rounded_product(z, scale) + loc
         return jnp.clip(values, low, high).astype(dtype)
 
 

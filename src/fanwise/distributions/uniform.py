@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from fanwise import sampling
+from fanwise import rounding, sampling
 from fanwise.distributions.base import ScalarDistribution
 from fanwise.typing import DType, compute_dtype, part_dtype
 from fanwise.validation import real
@@ -100,6 +100,6 @@ class Uniform(ScalarDistribution):
         """``low + (high - low) * u``, with values that round to ``high`` put to ``low``."""
         low, high = parameters
         u = standard.uniform(compute_dtype(dtype))
-        values = (sampling.rounded_product(u, high - low) + low).astype(dtype)
+        values = (rounding.rounded_product(u, high - low) + low).astype(dtype)
         low, high = low.astype(dtype), high.astype(dtype)
         return jnp.where(values >= high, low, values)

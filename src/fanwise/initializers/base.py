@@ -13,8 +13,8 @@ from typing import Any, Self
 import jax
 
 from fanwise.distributions.base import Distribution
+from fanwise.keys import is_key
 from fanwise.layouts import FLAX, check_layout
-from fanwise.sampling import is_key
 from fanwise.typing import DTypeLike, Key, OutSharding, Shape, canonical_shape
 
 __all__ = ["Initializer", "warn_if_empty"]
