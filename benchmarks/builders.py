@@ -6,6 +6,7 @@ happens in that function. It returns what it made and the number of elements in 
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from benchmarks import machine
@@ -17,17 +18,22 @@ Shapes = Mapping[str, tuple[int, ...]]
 Make = Callable[[], tuple[object, int]]
 
 
-def fanwise_fill(network: Network, shapes: Shapes) -> Make:
+def fanwise_fill(network: Network, shapes: Shapes, usual: bool = True) -> Make:
     """``fill`` over a list of parameters whose shapes are known."""
     import jax
 
     from fanwise.filling import fill
 
     def make() -> tuple[object, int]:
-        arrays = fill(parameter_list(network, shapes, jax.random.key(0)))
+        arrays = fill(parameter_list(network, shapes, jax.random.key(0), usual))
         return jax.block_until_ready(arrays), _elements(arrays)
 
     return make
+
+
+def fanwise_default(network: Network, shapes: Shapes) -> Make:
+    """``fill`` from what torch draws when it constructs the model."""
+    return fanwise_fill(network, shapes, usual=False)
 
 
 def fanwise_from_linen(network: Network, shapes: Shapes) -> Make:
@@ -103,6 +109,7 @@ def torch_default(network: Network, shapes: Shapes) -> Make:
 
 BUILDERS: dict[str, Callable[[Network, Shapes], Make]] = {
     "fanwise": fanwise_fill,
+    "fanwise default": fanwise_default,
     "fanwise from linen": fanwise_from_linen,
     "linen jit": linen_jit,
     "linen eager": linen_eager,
@@ -120,24 +127,37 @@ def requirements(builder: str) -> tuple[str, ...]:
     return ("fanwise", "flax") if builder.startswith("fanwise") else ("flax",)
 
 
-def parameter_list(network: Network, shapes: Shapes, key: Any) -> list[Any]:
+def parameter_list(network: Network, shapes: Shapes, key: Any, usual: bool = True) -> list[Any]:
     """Return what ``fill`` takes: a Parameter of its own key for every path."""
-    import jax
-    import numpy as np
-
     from fanwise.filling import Parameter
+    from fanwise.keys import path_keys
 
-    keys = jax.random.split(key, len(shapes))
-    if not isinstance(key, jax.core.Tracer):
-        # Rows of a numpy array cost nothing; indexing a JAX array is a call to the device each.
-        keys = np.asarray(jax.random.key_data(keys))
+    distribution = _usual if usual else partial(_default, shapes)
     return [
-        Parameter(path, shape, _distribution(network, path, shape), keys[index])
-        for index, (path, shape) in enumerate(shapes.items())
+        Parameter(path, shape, distribution(network, path, shape), key)
+        for (path, shape), key in zip(shapes.items(), path_keys(key, list(shapes)), strict=True)
     ]
 
 
-def _distribution(network: Network, path: str, shape: tuple[int, ...]) -> Any:
+def _default(shapes: Shapes, network: Network, path: str, shape: tuple[int, ...]) -> Any:
+    """What torch draws the parameter from when it constructs the layer."""
+    from fanwise.distributions import Constant, Normal
+    from fanwise.initializers import bias_uniform, kaiming_uniform
+    from fanwise.layouts import fans
+
+    layer, _, name = path.rpartition("/")
+    if name in ("scale", "var"):
+        return Constant(1.0)
+    if name == "embedding":
+        return Normal(0.0, 1.0)
+    if name == "kernel":
+        return kaiming_uniform(a=math.sqrt(5)).distribution(shape)
+    if f"{layer}/kernel" in shapes and name == "bias":
+        return bias_uniform(fans(shapes[f"{layer}/kernel"]).fan_in).distribution(shape)
+    return Constant(0.0)
+
+
+def _usual(network: Network, path: str, shape: tuple[int, ...]) -> Any:
     """What the frameworks' versions of the network draw the parameter from."""
     from fanwise.distributions import Constant, Normal
     from fanwise.initializers import kaiming_normal

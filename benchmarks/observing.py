@@ -52,7 +52,7 @@ def _fresh(network: str, contestant: str, announce: Callable[[str], None]) -> di
         "benchmarks.observing:in_this_process",
         network=network,
         contestant=contestant,
-        shapes=_shapes(network) if contestant == "fanwise" else {},
+        shapes=_shapes(network) if contestant in ("fanwise", "fanwise default") else {},
     )
     return answer
 

@@ -28,6 +28,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 _BARS = {
     "fanwise": "#c0392b",
+    "fanwise default": "#d4695d",
     "fanwise from linen": "#e08a80",
     "linen jit": "#2c6fbb",
     "linen eager": "#7fabdb",

@@ -234,10 +234,11 @@ def _tiled(jobs: list[_Job]) -> Iterator[jax.Array]:
     pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(_COPYING) as pool:
         is_compiled = threading.Event()
-        pending.append(pool.submit(_touch, flat, is_compiled))
+        touching = pool.submit(_touch, flat, is_compiled)
         for start in range(0, rows.count, _ROWS):
             tile = rows.draw(start, type(first.distribution), first.dtype)
             is_compiled.set()
+            touching.result()  # It writes zeros, which must not follow what is copied.
             pending.append(pool.submit(rows.copy, start, tile, flat))
             if len(pending) > 2 * _COPYING:
                 pending.popleft().result()

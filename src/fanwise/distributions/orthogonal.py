@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from fanwise import rounding, sampling
+from fanwise import rounding
 from fanwise.distributions.constant import check_holds
 from fanwise.distributions.structured import StructuredDistribution, WeightShape
+from fanwise.haar import haar
 from fanwise.typing import DType, Key, compute_dtype
 from fanwise.validation import real
 
@@ -67,11 +68,8 @@ class Orthogonal(StructuredDistribution):
 
     def _haar(self, key: Key, batch: int, rows: int, columns: int, dtype: DType) -> jax.Array:
         """Independent matrices of shape (batch, rows, columns), times the gain."""
-        tall, wide = max(rows, columns), min(rows, columns)
-        q, r = jnp.linalg.qr(sampling.Whole(key, (batch, tall, wide)).normal(dtype))
-        signs = jnp.where(jnp.diagonal(r, axis1=-2, axis2=-1) < 0, -1, 1).astype(dtype)
-        q = rounding.rounded_product(q * signs[:, None, :], jnp.asarray(self.gain, dtype))
-        return q.mT if rows < columns else q
+        q = haar(key, batch, rows, columns, dtype)
+        return rounding.rounded_product(q, jnp.asarray(self.gain, dtype))
 
 
 @dataclass(frozen=True, repr=False)
