@@ -1,5 +1,6 @@
 """Taking turns, and what is kept of repeated measurements."""
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -78,14 +79,14 @@ class Measurement:
 def alternate(contestants: Mapping[str, Callable[[], T]], rounds: Rounds) -> dict[str, list[T]]:
     """Call every contestant once a round, and return what the calls returned.
 
-    The order moves on by one each round, so that nobody always comes after the same rival, whose
-    traces are left in the caches of processor and allocator.
+    Each round has an order of its own, so that nobody always comes after the same rival, whose
+    traces are left in the caches of processor and allocator, and whose threads may still be
+    spinning: torch's slowed down whoever came next.
     """
     names = list(contestants)
     observed: dict[str, list[T]] = {name: [] for name in names}
     for index in rounds:
-        turn = index % len(names) if names else 0
-        for name in (*names[turn:], *names[:turn]):
+        for name in random.Random(index).sample(names, len(names)):
             observed[name].append(contestants[name]())
     return observed
 
