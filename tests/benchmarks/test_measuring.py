@@ -7,11 +7,14 @@ from benchmarks.results import Results
 from benchmarks.targets import Target, targets_of
 
 
-def test_everybody_has_a_turn_in_each_round_and_the_order_moves_on():
+def test_everybody_has_a_turn_in_each_round_and_nobody_a_fixed_predecessor():
     order: list[str] = []
-    calls = {name: (lambda name=name: order.append(name)) for name in "abc"}
-    alternate(calls, Rounds(3, 3, 60))
-    assert "".join(order) == "abcbcacab"
+    calls = {name: (lambda name=name: order.append(name)) for name in "abcd"}
+    alternate(calls, Rounds(30, 30, 60))
+    rounds = [order[start : start + 4] for start in range(0, 120, 4)]
+    assert all(sorted(each) == list("abcd") for each in rounds)
+    before = {pair for each in rounds for pair in zip(each, each[1:], strict=False)}
+    assert len(before) == 12
 
 
 @pytest.mark.parametrize(
