@@ -1,5 +1,7 @@
 """Turns, spreads, ratios and verdicts."""
 
+import itertools
+
 import pytest
 
 from benchmarks.measuring import Measurement, Rounds, Spread, alternate
@@ -13,7 +15,7 @@ def test_everybody_has_a_turn_in_each_round_and_nobody_a_fixed_predecessor():
     alternate(calls, Rounds(30, 30, 60))
     rounds = [order[start : start + 4] for start in range(0, 120, 4)]
     assert all(sorted(each) == list("abcd") for each in rounds)
-    before = {pair for each in rounds for pair in zip(each, each[1:], strict=False)}
+    before = {pair for each in rounds for pair in itertools.pairwise(each)}
     assert len(before) == 12
 
 

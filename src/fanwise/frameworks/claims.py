@@ -1,0 +1,174 @@
+"""What a framework's layer is in torch: one Claim for each, and the layers made from claims."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from fanwise.layers import Layer, Leaf, Piece, kind_of
+from fanwise.typing import DType
+
+__all__ = ["Array", "Claim", "Found", "layers_of", "unclaimed"]
+
+Names: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A framework's layer in torch's terms.
+
+    Args:
+        kind: torch's class.
+        hyperparameters: its constructor arguments, as many as its shapes depend on.
+        pieces: for each array, by its names below the layer, what it is made of.
+        lost: what torch's layer has and this one has no place for.
+    """
+
+    kind: str
+    hyperparameters: Mapping[str, Any]
+    pieces: Mapping[Names, tuple[Piece, ...]]
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of the model, as the framework has it.
+
+    Args:
+        path: where it is kept.
+        names: the same as names, for people and for the key.
+        shape: of one layer, without the axes of the stack.
+        dtype: the array's.
+        stack: for each axis of the stack, the outermost first: the axis, its size, and after how
+            many of ``names`` the position is put in.
+    """
+
+    path: Any
+    names: Names
+    shape: tuple[int, ...]
+    dtype: DType
+    stack: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A layer found in a model.
+
+    Args:
+        names: where it is.
+        source: the framework's class.
+        arrays: what belongs to it, by names below it.
+        claim: what it is in torch; None if nothing.
+    """
+
+    names: Names
+    source: str
+    arrays: Mapping[Names, Array]
+    claim: Claim | None = field(default=None)
+
+
+def unclaimed(names: Names, source: str, arrays: Mapping[Names, Array]) -> Found:
+    """Arrays of which torch has no counterpart, or that no layer is known to own."""
+    return Found(names, source, arrays)
+
+
+def layers_of(found: Iterable[Found]) -> list[Layer]:
+    """All layers, those of a stack one by one, numbered in the order given.
+
+    A stack is run layer by layer: what stands in the same stack is sorted by its position first.
+    """
+    listed: list[tuple[tuple[Any, ...], Layer]] = []
+    starts: dict[Names, int] = {}
+    for order, each in enumerate(found):
+        for positions in _positions(each):
+            prefix = _stack_prefix(each)
+            key: tuple[int, tuple[int, ...], int] = (order, (), order)
+            if prefix is not None:
+                key = (starts.setdefault(prefix, order), positions, order)
+            listed.append((key, _layer(each, positions)))
+    listed.sort(key=lambda entry: entry[0])
+    return [
+        replace(layer, index=index, count=len(listed)) for index, (_, layer) in enumerate(listed)
+    ]
+
+
+def _stack_of(each: Found) -> tuple[tuple[int, int, int], ...]:
+    return next(iter(each.arrays.values())).stack if each.arrays else ()
+
+
+def _stack_prefix(each: Found) -> Names | None:
+    """The names of the outermost stack that the layer is in."""
+    stack = _stack_of(each)
+    array = next(iter(each.arrays.values())) if each.arrays else None
+    return array.names[: stack[0][2]] if array is not None and stack else None
+
+
+def _positions(each: Found) -> list[tuple[int, ...]]:
+    positions: list[tuple[int, ...]] = [()]
+    for _, size, _ in _stack_of(each):
+        positions = [(*outer, index) for outer in positions for index in range(size)]
+    return positions
+
+
+def _layer(each: Found, positions: tuple[int, ...]) -> Layer:
+    claim = each.claim
+    shapes: dict[str, tuple[int, ...]] = {}
+    buffers: dict[str, tuple[int, ...]] = {}
+    leaves = []
+    pieces: Mapping[Names, tuple[Piece, ...]]
+    if claim is None:
+        pieces = {rest: (Piece("/".join(rest)),) for rest in each.arrays}
+        shapes = {"/".join(rest): array.shape for rest, array in each.arrays.items()}
+    else:
+        pieces = claim.pieces
+        kind = kind_of(claim.kind)
+        named = {piece.name for own in pieces.values() for piece in own}
+        every = kind.shapes(**claim.hyperparameters)
+        shapes = {name: shape for name, shape in every.items() if name in named}
+        every = kind.buffers(**claim.hyperparameters)
+        buffers = {name: shape for name, shape in every.items() if name in named}
+    for rest, own in pieces.items():
+        array = each.arrays[rest]
+        _check(each, array, own, shapes | buffers)
+        stack = tuple(
+            (axis, index) for (axis, _, _), index in zip(array.stack, positions, strict=True)
+        )
+        name = _numbered(array.names, array.stack, positions)
+        leaves.append(Leaf(array.path, name, array.shape, array.dtype, own, stack))
+    outer = [(axis, size, min(at, len(each.names))) for axis, size, at in _stack_of(each)]
+    return Layer(
+        path=_numbered(each.names, tuple(outer), positions),
+        kind=None if claim is None else claim.kind,
+        hyperparameters={} if claim is None else dict(claim.hyperparameters),
+        parameters=shapes,
+        buffers=buffers,
+        source=each.source,
+        lost=() if claim is None else claim.lost,
+        leaves=tuple(leaves),
+    )
+
+
+def _numbered(
+    names: Names, stack: tuple[tuple[int, int, int], ...], positions: tuple[int, ...]
+) -> str:
+    """The names with the positions in the stacks put in."""
+    numbered = list(names)
+    for (_, _, at), index in reversed(list(zip(stack, positions, strict=True))):
+        numbered.insert(at, str(index))
+    return "/".join(numbered)
+
+
+def _check(
+    each: Found, array: Array, pieces: tuple[Piece, ...], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """That what torch's shapes come to is what the model has."""
+    for piece in pieces:
+        shape = piece.view.shape(piece.torch_shape(shapes[piece.name]))
+        region = array.shape
+        if piece.at is not None:
+            region = tuple(stop - start for start, stop in piece.at)
+        if shape != region:
+            raise ValueError(
+                f"{'/'.join(array.names)} of {each.source} has the shape {region}, where torch's "
+                f"{piece.name} {shapes[piece.name]} comes to {shape}; this is an error in fanwise, "
+                f"please report it"
+            )

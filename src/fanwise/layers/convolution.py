@@ -1,0 +1,62 @@
+"""Convolutions: U(-1/sqrt(fan_in), 1/sqrt(fan_in)), weight and bias.
+
+A transposed convolution's weight is (in, out / groups, *kernel): torch reads the second axis as
+the input all the same, so that its fan_in is (out / groups) * kernel.
+"""
+
+from functools import partial
+from typing import Any
+
+from fanwise.layers.kind import Kind, Shapes, Values
+from fanwise.layers.linear import weight_and_bias
+
+__all__ = ["KINDS"]
+
+
+def _kernel(kernel_size: int | tuple[int, ...], dimensions: int) -> tuple[int, ...]:
+    return (kernel_size,) * dimensions if isinstance(kernel_size, int) else tuple(kernel_size)
+
+
+def _convolution(
+    dimensions: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | tuple[int, ...],
+    groups: int = 1,
+    bias: bool = True,
+    **_: Any,
+) -> Shapes:
+    kernel = _kernel(kernel_size, dimensions)
+    shapes: Shapes = {"weight": (out_channels, in_channels // groups, *kernel)}
+    return shapes | ({"bias": (out_channels,)} if bias else {})
+
+
+def _transposed(
+    dimensions: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | tuple[int, ...],
+    groups: int = 1,
+    bias: bool = True,
+    **_: Any,
+) -> Shapes:
+    kernel = _kernel(kernel_size, dimensions)
+    shapes: Shapes = {"weight": (in_channels, out_channels // groups, *kernel)}
+    return shapes | ({"bias": (out_channels,)} if bias else {})
+
+
+def _default(shapes: Any, dimensions: int, **hyperparameters: Any) -> Values:
+    made: Shapes = shapes(dimensions, **hyperparameters)
+    return weight_and_bias(made)
+
+
+KINDS = tuple(
+    Kind(
+        f"{lazy}{name}{dimensions}d",
+        partial(shapes, dimensions),
+        partial(_default, shapes, dimensions),
+    )
+    for lazy in ("", "Lazy")
+    for name, shapes in (("Conv", _convolution), ("ConvTranspose", _transposed))
+    for dimensions in (1, 2, 3)
+)
