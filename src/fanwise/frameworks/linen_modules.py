@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
@@ -16,7 +17,7 @@ from fanwise.frameworks.claims import Array, Claim, Found, layers_of
 from fanwise.frameworks.drawing import Target
 from fanwise.frameworks.flax_cells import CELLS, cell_claim
 from fanwise.frameworks.flax_layers import CLAIMS
-from fanwise.frameworks.stacking import stacks_of
+from fanwise.frameworks.stacking import is_ambiguous, stacks_of
 from fanwise.layers import Layer
 from fanwise.typing import Key
 
@@ -160,7 +161,35 @@ def trace(
         for (path, box), leaf in zip(_flat(variables).items(), final.values(), strict=True)
         if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     }
-    return Traced(layers_of(seen.found(targets)), variables, targets, compute)
+
+    def probe(paths: list[Path]) -> dict[Path, Any]:
+        """The arrays, each of its owner's shape and equal in all positions of a stack."""
+        with nn.intercept_methods(partial(_mark, frozenset(paths))):
+            rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
+            return compute(rngs, paths)
+
+    return Traced(layers_of(seen.found(targets, probe)), variables, targets, compute)
+
+
+def _mark(
+    paths: frozenset[Path], call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext
+) -> Any:
+    """Put into a module's own arrays values that change along each of their axes."""
+    module = context.module
+    result = call(*args, **kwargs)
+    if module.scope is None or context.method_name == "<lambda>":
+        return result
+    for collection, *names in paths:
+        *owner, name = names
+        if tuple(owner) != module.path or not module.has_variable(collection, name):
+            continue
+        box = module.get_variable(collection, name)
+        value = _unboxed(box)
+        marks = sum(
+            jax.lax.broadcasted_iota(jnp.int32, value.shape, axis) % 2 for axis in range(value.ndim)
+        ).astype(value.dtype)
+        module.put_variable(collection, name, box.replace_boxed(marks) if _is_box(box) else marks)
+    return result
 
 
 def _sharding(box: Any) -> NamedSharding | None:
@@ -201,9 +230,20 @@ class _Seen:
                 self.shapes[module.path][(collection, *module.path, *names)].add(shape)
         return result
 
-    def found(self, targets: Mapping[Path, Target]) -> list[Found]:
+    def found(
+        self, targets: Mapping[Path, Target], probe: Callable[[list[Path]], dict[Path, Any]]
+    ) -> list[Found]:
         """Every array in one layer, in the order in which the modules ran."""
-        arrays = {path: self._array(path, target) for path, target in targets.items()}
+        doubtful = [
+            p for p, target in targets.items() if is_ambiguous(target.shape, self._levels(p))
+        ]
+        known = {
+            path: [axis for axis in range(array.ndim) if _is_constant(np.asarray(array), axis)]
+            for path, array in (probe(doubtful) if doubtful else {}).items()
+        }
+        arrays = {
+            path: self._array(path, target, known.get(path, ())) for path, target in targets.items()
+        }
         free = dict(arrays)
         found = []
         for names, module in self.modules.items():
@@ -233,14 +273,19 @@ class _Seen:
     def _at(free: Mapping[Path, Array], base: Names, rest: Names) -> Array:
         return next(array for array in free.values() if array.names == (*base, *rest))
 
-    def _array(self, path: Path, target: Target) -> Array:
+    def _levels(self, path: Path) -> list[set[tuple[int, ...]]]:
+        """The shapes that the modules above an array saw, from the model to its owner."""
         owner = self._owner(path)
-        levels = [
-            self.shapes[owner[:length]].get(path, set()) if owner[:length] in self.shapes else set()
-            for length in range(len(owner) + 1)
-        ]
-        shape, stack = stacks_of(target.shape, levels)
+        seen = (self.shapes.get(owner[:length], {}) for length in range(len(owner) + 1))
+        return [level.get(path, set()) for level in seen]
+
+    def _array(self, path: Path, target: Target, known: Sequence[int]) -> Array:
+        shape, stack = stacks_of(target.shape, self._levels(path), known)
         return Array(path, path[1:], shape, target.dtype, stack)
+
+
+def _is_constant(array: Any, axis: int) -> bool:
+    return bool((array == np.take(array, [0], axis)).all())
 
 
 def _source(module: nn.Module) -> str:

@@ -8,47 +8,62 @@ from collections.abc import Collection, Sequence
 from itertools import combinations
 from typing import TypeAlias
 
-__all__ = ["added_axes", "stacks_of"]
+__all__ = ["added_axes", "is_ambiguous", "stacks_of"]
 
 Shape: TypeAlias = tuple[int, ...]
 Stack: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
-def stacks_of(shape: Shape, levels: Sequence[Collection[Shape]]) -> tuple[Shape, Stack]:
+def stacks_of(
+    shape: Shape, levels: Sequence[Collection[Shape]], known: Collection[int] = ()
+) -> tuple[Shape, Stack]:
     """The layer's own shape, and the axes of the stacks, outermost first.
 
     Args:
         shape: of the whole array.
         levels: the shapes that modules saw: the model, its child, and so on to the owner.
+        known: axes of the whole array that are known to be of stacks; needed where a stack is as
+            long as the array beside it, see :func:`is_ambiguous`.
 
     Returns:
         The shape without any stack; and for each axis of a stack: the axis, counted when all
         axes of stacks further out are gone, its size, and the level whose module is repeated.
     """
     stack: list[tuple[int, int, int]] = []
+    left = list(enumerate(shape))  # each axis under its place in the whole array
     for level, seen in enumerate(levels):
         for inner in sorted(seen, key=len, reverse=True):
-            for axis in added_axes(shape, inner):
-                stack.append((axis, shape[axis], level))
-                shape = shape[:axis] + shape[axis + 1 :]
-    return shape, tuple(stack)
+            choices = added_axes(tuple(size for _, size in left), inner)
+            fits = [axes for axes in choices if all(left[axis][0] in known for axis in axes)]
+            for gone, axis in enumerate((fits or choices)[0]):
+                _, size = left.pop(axis - gone)
+                stack.append((axis - gone, size, level))
+    return tuple(size for _, size in left), tuple(stack)
 
 
-def added_axes(outer: Shape, inner: Shape) -> list[int]:
-    """The axes to take away, one after another, from the outer shape to get the inner one.
+def is_ambiguous(shape: Shape, levels: Sequence[Collection[Shape]]) -> bool:
+    """Whether shapes alone do not tell which axes are those of stacks."""
+    inner = min((seen for level in levels for seen in level), key=len, default=shape)
+    return len(added_axes(shape, inner)) > 1
 
-    Where several would do, the first: scan and vmap put theirs in front unless told otherwise.
+
+def added_axes(outer: Shape, inner: Shape) -> list[tuple[int, ...]]:
+    """All choices of axes without which the outer shape is the inner one.
 
     Raises:
-        ValueError: if none do.
+        ValueError: if there is none.
 
     Example:
         >>> added_axes((5, 3, 4), (5, 4))
-        [1]
+        [(1,)]
+        >>> added_axes((4, 4, 3), (4, 3))
+        [(0,), (1,)]
     """
-    extra = len(outer) - len(inner)
-    for axes in combinations(range(len(outer)), max(extra, 0)):
-        if tuple(size for axis, size in enumerate(outer) if axis not in axes) == inner:
-            # Each counted when those before it are gone.
-            return [axis - gone for gone, axis in enumerate(axes)]
-    raise ValueError(f"an array of shape {outer} is no stack of arrays of shape {inner}")
+    choices = [
+        axes
+        for axes in combinations(range(len(outer)), max(len(outer) - len(inner), 0))
+        if tuple(size for axis, size in enumerate(outer) if axis not in axes) == inner
+    ]
+    if not choices:
+        raise ValueError(f"an array of shape {outer} is no stack of arrays of shape {inner}")
+    return choices
