@@ -5,7 +5,8 @@ Everything else (orthogonal matrices, functions of the user's, values that follo
 made in torch's shape and rearranged. All of it is drawn together, see :mod:`fanwise.filling`.
 """
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -22,6 +23,9 @@ from fanwise.rules import Rule
 from fanwise.typing import DType, Key, OutSharding, compute_dtype
 
 __all__ = ["Target", "draw"]
+
+# The number that a framework gives a module, at the end of its name.
+_NUMBERED = re.compile(r"_(\d+)(?=[/:\[]|$)")
 
 Path: TypeAlias = Any  # what a framework keeps its arrays by; it can be hashed
 Arrays: TypeAlias = Mapping[Path, Any]
@@ -93,7 +97,7 @@ def _drawn(asked: list[Answered], key: Key, targets: Mapping[Path, Target]) -> d
             value = value.drawn if isinstance(value, Derived) else value
             if value is not None:
                 wanted[each.name_of(name)] = (value, each.layer.shapes[name], dtype, None)
-    keys = dict(zip(wanted, path_keys(key, list(wanted)), strict=True))
+    keys = dict(zip(wanted, path_keys(key, _key_names(list(wanted))), strict=True))
     arrays: dict[str, Any] = fill(
         Parameter(name, shape, value, keys[name], dtype, sharding)
         for name, (value, shape, dtype, sharding) in wanted.items()
@@ -105,6 +109,17 @@ def _drawn(asked: list[Answered], key: Key, targets: Mapping[Path, Target]) -> d
     for each in asked:
         each.derive(arrays)
     return arrays
+
+
+def _key_names(names: list[str]) -> list[str]:
+    """What keys are made from: ``blocks_0`` and ``blocks/0`` are the same layer.
+
+    The one is how linen numbers a list of modules, the other how nnx does, and how stacked layers
+    are listed. Should a model have both, each keeps the name it has.
+    """
+    common = [_NUMBERED.sub(r"/\1", name) for name in names]
+    count = Counter(common)
+    return [own if count[own] == 1 else name for own, name in zip(common, names, strict=True)]
 
 
 def _is_function(value: Any) -> bool:

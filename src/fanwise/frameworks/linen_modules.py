@@ -183,11 +183,12 @@ def _mark(
         *owner, name = names
         if tuple(owner) != module.path or not module.has_variable(collection, name):
             continue
-        box = module.get_variable(collection, name)
+        box: Any = module.get_variable(collection, name)
         value = _unboxed(box)
-        marks = sum(
-            jax.lax.broadcasted_iota(jnp.int32, value.shape, axis) % 2 for axis in range(value.ndim)
-        ).astype(value.dtype)
+        marks = jnp.zeros(value.shape, jnp.int32)
+        for axis in range(value.ndim):
+            marks += jax.lax.broadcasted_iota(jnp.int32, value.shape, axis) % 2
+        marks = marks.astype(value.dtype)
         module.put_variable(collection, name, box.replace_boxed(marks) if _is_box(box) else marks)
     return result
 
