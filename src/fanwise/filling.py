@@ -31,6 +31,8 @@ import numpy.typing as npt
 from fanwise import keys, placement, sampling, threefry
 from fanwise.distributions import Constant, Distribution, ScalarDistribution, StructuredDistribution
 from fanwise.distributions.base import draw_scalars
+from fanwise.memory import check_memory
+from fanwise.progress import tracked
 from fanwise.typing import DType, DTypeLike, Key, OutSharding, Shape, is_complex
 
 __all__ = ["Parameter", "fill"]
@@ -86,6 +88,7 @@ def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
     Raises:
         ValueError: if two parameters have the same path; else as ``sample``, with the path in
             front. All parameters are checked before the first one is drawn.
+        MemoryError: if they are known not to fit.
         TypeError: as ``sample``, with the path in front.
 
     Example:
@@ -100,6 +103,11 @@ def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
     """
     jobs = [_Job.of(parameter) for parameter in parameters]
     _check_paths(job.path for job in jobs)
+    # Sharded and traced parameters are not all of one device, and not of now.
+    here = [
+        job for job in jobs if job.sharding is None and not isinstance(job.key, jax.core.Tracer)
+    ]
+    check_memory(sum(math.prod(job.shape) * job.dtype.itemsize for job in here))
     groups: dict[tuple[Any, ...], list[_Job]] = defaultdict(list)
     for job in jobs:
         groups[job.group].append(job)
@@ -159,6 +167,14 @@ class _Job:
         elif isinstance(distribution, Constant) and sharding is None and not is_traced:
             group = (_constant,)
         return cls(parameter.path, shape, distribution, key, dtype, sharding, group)
+
+    @property
+    def is_here(self) -> bool:
+        return self.sharding is None and not isinstance(self.key, jax.core.Tracer)
+
+    @property
+    def bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def sample(self) -> jax.Array:
         return self.distribution.sample(self.key, self.shape, self.dtype, self.sharding)
@@ -235,7 +251,7 @@ def _tiled(jobs: list[_Job]) -> Iterator[jax.Array]:
     with ThreadPoolExecutor(_COPYING) as pool:
         is_compiled = threading.Event()
         touching = pool.submit(_touch, flat, is_compiled)
-        for start in range(0, rows.count, _ROWS):
+        for start in tracked(range(0, rows.count, _ROWS)):
             tile = rows.draw(start, type(first.distribution), first.dtype)
             is_compiled.set()
             touching.result()  # It writes zeros, which must not follow what is copied.
