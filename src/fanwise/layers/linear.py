@@ -47,8 +47,26 @@ def _bilinear_default(in1_features: int, **hyperparameters: Any) -> Values:
     return {name: Uniform(-bound, bound) for name in shapes}
 
 
+def _linear_loss(
+    in_features: int,
+    num_classes: int,
+    out_features: tuple[int, ...] = (),
+    bias: bool = False,
+    **_: Any,
+) -> Shapes:
+    made = _linear(in_features, num_classes * math.prod(out_features), bias)
+    return {f"linear.{name}": shape for name, shape in made.items()}
+
+
+def _linear_loss_default(**hyperparameters: Any) -> Values:
+    shapes = _linear_loss(**hyperparameters)
+    own = weight_and_bias({name.removeprefix("linear."): shape for name, shape in shapes.items()})
+    return {f"linear.{name}": value for name, value in own.items()}
+
+
 KINDS = (
     Kind("Linear", _linear, _linear_default),
     Kind("LazyLinear", _linear, _linear_default),
     Kind("Bilinear", _bilinear, _bilinear_default),
+    Kind("LinearCrossEntropyLoss", _linear_loss, _linear_loss_default),
 )

@@ -55,8 +55,30 @@ def _default(shapes: Any, gates: int, *, hidden_size: int, **hyperparameters: An
     return {name: Uniform(-bound, bound) for name in made}
 
 
-KINDS = tuple(
-    Kind(f"{name}{suffix}", partial(shapes, gates), partial(_default, shapes, gates))
-    for suffix, shapes in (("", _layer), ("Cell", _cell))
-    for name, gates in GATES.items()
+def _base(mode: str, **hyperparameters: Any) -> Shapes:
+    # The mode of an RNN names its nonlinearity as well.
+    return _layer(GATES[mode.partition("_")[0]], **hyperparameters)
+
+
+def _base_default(mode: str, **hyperparameters: Any) -> Values:
+    return _default(_layer, GATES[mode.partition("_")[0]], **hyperparameters)
+
+
+def _cell_base(num_chunks: int, **hyperparameters: Any) -> Shapes:
+    return _cell(num_chunks, **hyperparameters)
+
+
+def _cell_base_default(num_chunks: int, **hyperparameters: Any) -> Values:
+    return _default(_cell, num_chunks, **hyperparameters)
+
+
+KINDS = (
+    *(
+        Kind(f"{name}{suffix}", partial(shapes, gates), partial(_default, shapes, gates))
+        for suffix, shapes in (("", _layer), ("Cell", _cell))
+        for name, gates in GATES.items()
+    ),
+    # The classes that these are derived from, which torch exports too.
+    Kind("RNNBase", _base, _base_default),
+    Kind("RNNCellBase", _cell_base, _cell_base_default),
 )

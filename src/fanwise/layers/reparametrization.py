@@ -21,7 +21,8 @@ __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 _PREFIX = "parametrizations.weight."
 _STANDARD = Normal(0.0, 1.0)
 
-# Of torch's power method when a spectral norm is registered.
+# Of torch's power method when a spectral norm is registered; its first forward pass, by which torch
+# checks what it has registered, adds those of a forward pass.
 _ROUNDS = 15
 
 
@@ -49,10 +50,11 @@ def spectral_norm(kind: Kind, n_power_iterations: int = 1, eps: float = 1e-12) -
     """``weight = original / sigma``, sigma its largest singular value, by two buffers.
 
     The weight is read as a matrix of its first axis (of its second for ConvTranspose) by all
-    others. The buffers are vectors of normals after 15 rounds of the power method, whatever
-    ``n_power_iterations`` is; our ``_u`` is half a round ahead of torch's.
+    others. ``_v`` is a vector of normals after 15 + n_power_iterations rounds of the power
+    method, as in torch. ``_u`` is what the next round makes of it, half a round ahead of torch's:
+    the same as after the first step of torch's forward pass.
     """
-    del n_power_iterations  # of the forward pass
+    rounds = _ROUNDS + n_power_iterations
     axis = 1 if "ConvTranspose" in kind.name else 0
     weight, left, right = (f"{_PREFIX}{name}" for name in ("original", "0._u", "0._v"))
 
@@ -66,8 +68,8 @@ def spectral_norm(kind: Kind, n_power_iterations: int = 1, eps: float = 1e-12) -
 
     def default(**hyperparameters: Any) -> Values:
         values, drawn = _without_weight(kind.default(**hyperparameters))
-        text = "singular vector after 15 rounds of the power method"
-        find_left, find_right = partial(_left, axis, eps), partial(_right, axis, eps)
+        text = f"singular vector after {rounds} rounds of the power method"
+        find_left, find_right = partial(_left, axis, eps), partial(_right, axis, rounds, eps)
         return values | {
             weight: drawn,
             right: Derived(f"right {text}", find_right, (weight,), _STANDARD),
@@ -150,9 +152,9 @@ def _left(axis: int, eps: float, weight: Any, right: Any) -> Any:
     return _unit(_matrix(axis, weight) @ jnp.asarray(right), eps)
 
 
-def _right(axis: int, eps: float, drawn: Any, weight: Any) -> Any:
+def _right(axis: int, rounds: int, eps: float, drawn: Any, weight: Any) -> Any:
     matrix, right = _matrix(axis, weight), jnp.asarray(drawn)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         right = _unit(matrix.T @ _unit(matrix @ right, eps), eps)
     return right
 
