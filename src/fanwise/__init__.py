@@ -33,6 +33,7 @@ from fanwise.layouts import Fans, fans
 from fanwise.rules import by_kind, by_path, chain, torch_default
 
 if TYPE_CHECKING:
+    from fanwise import recipes
     from fanwise.frameworks import equinox, haiku, linen, nnx
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "normal",
     "ones",
     "orthogonal",
+    "recipes",
     "sparse",
     "torch_default",
     "trunc_normal",
@@ -78,6 +80,8 @@ _FRAMEWORKS = {"equinox": "equinox", "haiku": "haiku", "linen": "flax", "nnx": "
 
 
 def __getattr__(name: str) -> Any:
+    if name == "recipes":  # Few need them, and they would take a few milliseconds.
+        return importlib.import_module("fanwise.recipes")
     if name not in _FRAMEWORKS:
         raise AttributeError(f"module 'fanwise' has no attribute {name!r}")
     try:
