@@ -46,11 +46,16 @@ class Slot:
     names: tuple[str, ...]
     is_direct: bool
 
+    @property
+    def is_drawn_as_it_is(self) -> bool:
+        """Whether what is drawn is the region, and nothing is left to be done."""
+        return self.is_direct and len(self.names) == 1
+
     def direct(self, dtype: DType) -> Iterator[tuple[str, Distribution, DType]]:
         """What is to be drawn in the region's shape: name, distribution and dtype."""
         if self.is_direct:
             # Terms of a sum are rounded once, after it.
-            own = dtype if len(self.names) == 1 else compute_dtype(dtype)
+            own = dtype if self.is_drawn_as_it_is else compute_dtype(dtype)
             for name, value in zip(self.names, self.values, strict=True):
                 yield name, value, own
 

@@ -147,7 +147,7 @@ def _assembled(
     """One array of the model from its layers' parts."""
     leaf, each = members[0]
     slots = each.slots[leaf]
-    if len(members) == 1 and slots and _is_whole(leaf, slots[0]) and slots[0].is_direct:
+    if len(members) == 1 and slots and _is_whole(leaf, slots[0]) and slots[0].is_drawn_as_it_is:
         return made[slots[0].names[0]]
     is_host = _is_host(key, target)
     entries = [

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from fanwise.frameworks.claims import Claim
 from fanwise.layers import Piece, View
 
-__all__ = ["CELLS", "cell_claim"]
+__all__ = ["CELLS", "UNKNOWN_CELLS", "cell_claim"]
 
 Names: TypeAlias = tuple[str, ...]
 Shapes: TypeAlias = Mapping[Names, tuple[int, ...]]
@@ -60,6 +60,9 @@ CELLS: Mapping[str, tuple[str, Mapping[str, Gate]]] = {
         },
     ),
 }
+
+# Of which torch has none, though they are made of layers that it has.
+UNKNOWN_CELLS = ("MGUCell", "ConvLSTMCell")
 
 
 def cell_claim(cell: str, shapes: Shapes, suffix: str = "", prefix: Names = ()) -> Claim | None:

@@ -15,8 +15,9 @@ from jax.sharding import NamedSharding
 
 from fanwise.frameworks.claims import Array, Claim, Found, layers_of
 from fanwise.frameworks.drawing import Target
-from fanwise.frameworks.flax_cells import CELLS, cell_claim
+from fanwise.frameworks.flax_cells import CELLS, UNKNOWN_CELLS, cell_claim
 from fanwise.frameworks.flax_layers import CLAIMS
+from fanwise.frameworks.linen_weight_norm import weight_norm_claim
 from fanwise.frameworks.stacking import is_ambiguous, stacks_of
 from fanwise.layers import Layer
 from fanwise.typing import Key
@@ -248,6 +249,11 @@ class _Seen:
         free = dict(arrays)
         found = []
         for names, module in self.modules.items():
+            if _source(module) in UNKNOWN_CELLS:
+                # Not as the Dense and Conv that they are made of.
+                below = {a.names[len(names) :]: a for a in _below(names, free)}
+                free = {path: a for path, a in free.items() if a not in below.values()}
+                found.append(Found(names, _source(module), below))
             for at, base, claim in _claims(module, names, free):
                 taken = {rest: self._at(free, base, rest) for rest in claim.pieces}
                 for array in taken.values():
@@ -303,6 +309,8 @@ def _claims(
     source = _source(module)
     if source in ("RNN", "Bidirectional"):
         return _recurrent(module, names, source, free)
+    if source == "WeightNorm":
+        return _weight_norm(module, names, free)
     shapes = _shapes_below(names, free)
     claim = None
     if not shapes:
@@ -315,11 +323,11 @@ def _claims(
 
 
 def _shapes_below(names: Names, free: Mapping[Path, Array]) -> dict[Names, tuple[int, ...]]:
-    return {
-        array.names[len(names) :]: array.shape
-        for array in free.values()
-        if array.names[: len(names)] == names
-    }
+    return {array.names[len(names) :]: array.shape for array in _below(names, free)}
+
+
+def _below(names: Names, free: Mapping[Path, Array]) -> list[Array]:
+    return [array for array in free.values() if array.names[: len(names)] == names]
 
 
 def _recurrent(
@@ -342,6 +350,21 @@ def _recurrent(
     sizes = {**claim.hyperparameters, "num_layers": 1, "bidirectional": len(runs) == 2}
     at = common if len(bases) == 1 else names
     return [(at, common, replace(claim, hyperparameters=sizes, pieces=pieces))]
+
+
+def _weight_norm(
+    module: Any, names: Names, free: Mapping[Path, Array]
+) -> list[tuple[Names, Names, Claim]]:
+    """The layer in it and its own scale, as one layer; listed where the layer is."""
+    at = module.layer_instance.path
+    claims = _claims(module.layer_instance, at, free)
+    if [base for _, base, _ in claims] != [at]:
+        return []
+    common = _common([names, at])
+    inside, outside = at[len(common) :], names[len(common) :]
+    own = [rest for rest in _shapes_below(names, free) if (*names, *rest)[: len(at)] != at]
+    claim = weight_norm_claim(module, claims[0][2], inside, outside, own)
+    return [] if claim is None else [(at, common, claim)]
 
 
 def _common(paths: Sequence[Names]) -> Names:
