@@ -1,0 +1,136 @@
+"""What is known of an nnx model without computing anything: its layers, and where arrays belong."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from flax import nnx
+from jax.sharding import NamedSharding
+
+from fanwise.frameworks.claims import layers_of
+from fanwise.frameworks.drawing import Target
+from fanwise.frameworks.nnx_claims import found_in
+from fanwise.frameworks.nnx_modules import Path, Walked, walk
+from fanwise.frameworks.nnx_stacks import stacks_in
+from fanwise.layers import Layer
+from fanwise.typing import Key
+
+__all__ = ["Traced", "current_sharding", "described", "raw", "targets_of", "trace"]
+
+Factory = Callable[[nnx.Rngs], nnx.Module]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A model that was built abstractly.
+
+    Args:
+        graphdef: its structure.
+        state: its arrays, abstractly, by path; the Variables that hold them where there are any.
+        layers: its layers.
+        targets: the arrays to be made.
+        factory: what builds it.
+    """
+
+    graphdef: Any
+    state: dict[Path, Any]
+    layers: list[Layer]
+    targets: dict[Path, Target]
+    factory: Factory
+
+    def own_init(self, key: Key, paths: Sequence[Path]) -> dict[Path, Any]:
+        """The model's own init, of the paths asked for and no others."""
+
+        def chosen(key: Key) -> list[Any]:
+            state = _flat(nnx.state(self.factory(nnx.Rngs(key))))
+            return [state[path] for path in paths]
+
+        return dict(zip(paths, jax.jit(chosen)(key), strict=True))
+
+    def filled(self, values: dict[Path, Any]) -> Any:
+        """The model with a value for each path: Variables, or what they hold."""
+        state = [(path, _put(leaf, values[path])) for path, leaf in self.state.items()]
+        return nnx.merge(self.graphdef, nnx.from_flat_state(state))
+
+
+def trace(factory: Factory, key: Key) -> Traced:
+    """Build a model abstractly.
+
+    Raises:
+        TypeError: if ``factory`` is no function that gives a module.
+    """
+    if not callable(factory) or isinstance(factory, nnx.Module):
+        raise TypeError(
+            f"factory must be a function of nnx.Rngs that gives an nnx.Module, got "
+            f"{type(factory).__name__}; pass lambda rngs: Model(..., rngs=rngs)"
+        )
+    seen: list[Any] = []
+
+    def build(key: Key) -> Any:
+        model = factory(nnx.Rngs(key))
+        if not isinstance(model, nnx.Module):
+            raise TypeError(
+                f"factory must give an nnx.Module, got {model!r} of type {type(model).__name__}"
+            )
+        graphdef, state = nnx.split(model)
+        walked = walk(model)
+        seen.extend((graphdef, layers_of(found_in(walked, stacks_in(walked))), walked))
+        return state
+
+    state = _flat(jax.eval_shape(build, key))
+    graphdef, layers, walked = seen
+    return Traced(graphdef, state, layers, targets_of(walked, state, _sharding), factory)
+
+
+def described(model: nnx.Module) -> tuple[list[Layer], Walked]:
+    """The layers of a model that is there, and its arrays."""
+    walked = walk(model)
+    return layers_of(found_in(walked, stacks_in(walked))), walked
+
+
+def targets_of(
+    walked: Walked, state: dict[Path, Any], sharding: Callable[[Any], NamedSharding | None]
+) -> dict[Path, Target]:
+    """What the arrays must be, random generators left out."""
+    return {
+        entry.path: Target(entry.shape, entry.dtype, sharding(state[entry.path]))
+        for entry in walked.entries
+        if not entry.is_random
+    }
+
+
+def raw(leaf: Any) -> Any:
+    """What a Variable holds; an array as it is."""
+    return leaf.get_raw_value() if isinstance(leaf, nnx.Variable) else leaf
+
+
+def _flat(state: Any) -> dict[Path, Any]:
+    return dict(nnx.to_flat_state(state))
+
+
+def _put(leaf: Any, value: Any) -> Any:
+    """The value in a Variable like the one given, without its hooks being called."""
+    if isinstance(value, nnx.Variable) or not isinstance(leaf, nnx.Variable):
+        return value
+    return jax.tree.unflatten(jax.tree.structure(leaf), [value])
+
+
+def current_sharding(leaf: Any) -> NamedSharding | None:
+    """Where an array is laid out over a mesh; if it is not, where it says it belongs."""
+    value = raw(leaf)
+    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+        return value.sharding if isinstance(value.sharding, NamedSharding) else None
+    return _sharding(leaf)
+
+
+def _sharding(leaf: Any) -> NamedSharding | None:
+    """Where a Variable with sharding metadata belongs, if its mesh is known."""
+    if not isinstance(leaf, nnx.Variable) or not leaf.get_metadata("out_sharding", None):
+        return None
+    mesh = leaf.get_metadata("mesh", None) or jax.sharding.get_abstract_mesh()
+    spec: Any = nnx.get_partition_spec(leaf).get_raw_value()
+    axes = {name for entry in spec for name in (entry if isinstance(entry, tuple) else (entry,))}
+    if mesh.empty or not axes - {None} <= set(mesh.axis_names):
+        return None
+    return NamedSharding(mesh, spec)
