@@ -17,6 +17,7 @@ class Net(nn.Module):
 
     @nn.compact
     def __call__(self, x):
+        """The scores of ten classes for a batch of images."""
         x = nn.relu(nn.Conv(6, (5, 5), padding="VALID", name="conv1")(x))
         x = nn.max_pool(x, (2, 2), strides=(2, 2))
         x = nn.relu(nn.Conv(16, (5, 5), padding="VALID", name="conv2")(x))

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from fanwise.typing import Key
+from fanwise.typing import Key, OutSharding
 
-__all__ = ["mesh_of", "out_sharding_of", "placed"]
+__all__ = ["mesh_of", "moved", "out_sharding_of", "placed"]
 
 
 def out_sharding_of(out_sharding: object) -> NamedSharding | None:
@@ -62,3 +62,21 @@ def placed(make: Callable[[Key], jax.Array], key: Key, sharding: NamedSharding |
         return make(key)
     array: jax.Array = jax.lax.with_sharding_constraint(make(key), sharding)
     return array
+
+
+def moved(array: jax.Array, out_sharding: OutSharding) -> jax.Array:
+    """An array that has been made, laid out as ``out_sharding`` says, under a trace or not."""
+    sharding = out_sharding_of(out_sharding)
+    result: jax.Array = array
+    if sharding is None:
+        return result
+    if isinstance(array, jax.core.Tracer):
+        is_explicit = bool(sharding.mesh.explicit_axes)
+        move = jax.sharding.reshard if is_explicit else jax.lax.with_sharding_constraint
+        result = move(array, sharding)
+        return result
+    if not isinstance(sharding.mesh, Mesh):
+        # The devices of a mesh that was entered are known outside of a trace.
+        sharding = NamedSharding(jax.sharding.get_mesh(), sharding.spec)
+    result = jax.device_put(array, sharding)
+    return result

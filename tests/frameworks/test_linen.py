@@ -217,12 +217,22 @@ def test_unclaimed_variables_can_be_named_by_a_rule():
 
 
 @pytest.mark.parametrize(
-    "model", [Bare(), Stacked(), LAYERS["LSTM"][0]], ids=["bare", "stack", "lstm"]
+    "model",
+    [Bare(), Stacked(), Stacked(depth=4), LAYERS["LSTM"][0]],
+    ids=["bare", "stack", "stack as deep as wide", "lstm"],
 )
 def test_under_jit_as_eagerly(model):
     eagerly = fw.linen.init(model, RNGS, X)
     jitted = jax.jit(lambda rngs: fw.linen.init(model, rngs, X))(RNGS)
     assert not differing(flat(jitted), flat(eagerly))
+
+
+def test_an_ensemble_by_vmap():
+    keys = jax.random.split(RNGS["params"], 3)
+    ensemble = jax.vmap(lambda key: fw.linen.init(Stacked(), key, X))(keys)
+    for index, key in enumerate(keys):
+        member = jax.tree.map(lambda leaf, index=index: leaf[index], ensemble)
+        assert not differing(flat(member), flat(fw.linen.init(Stacked(), key, X)))
 
 
 def test_a_rule_that_is_silent_leaves_the_models_own_init():

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fanwise import placement
 from fanwise.filling import Parameter, fill
 from fanwise.frameworks.answers import Answered, Slot, answered
 from fanwise.keys import path_keys
@@ -158,9 +159,7 @@ def _assembled(
         return jax.device_put(np.ascontiguousarray(array))
     if target.sharding is None:
         return array
-    if isinstance(key, jax.core.Tracer):
-        return jax.lax.with_sharding_constraint(array, target.sharding)
-    return jax.device_put(array, target.sharding)
+    return placement.moved(array, target.sharding)
 
 
 def _is_host(key: Key, target: Target) -> bool:

@@ -165,7 +165,9 @@ def trace(
 
     def probe(paths: list[Path]) -> dict[Path, Any]:
         """The arrays, each of its owner's shape and equal in all positions of a stack."""
-        with nn.intercept_methods(partial(_mark, frozenset(paths))):
+        marking = nn.intercept_methods(partial(_mark, frozenset(paths)))
+        # The answer is needed now, under the user's jit as well.
+        with marking, jax.ensure_compile_time_eval():
             rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
             return compute(rngs, paths)
 
