@@ -5,6 +5,7 @@ replaces.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -83,14 +84,11 @@ def init(factory: Callable[[nnx.Rngs], nnx.Module], key: Key, rule: Rule = torch
     """
     check_key(key)
     traced = trace(factory, key)
-
-    def own(paths: list[Any]) -> dict[Any, Any]:
-        return {path: raw(leaf) for path, leaf in traced.own_init(key, paths).items()}
-
-    values = draw(traced.layers, rule, key, traced.targets, own)
+    own_init = partial(traced.own_init, key)
+    values = draw(traced.layers, rule, key, traced.targets, own_init)
     rest = [path for path in traced.state if path not in values]
     if rest:
-        values |= traced.own_init(key, rest)
+        values |= own_init(rest)
     return traced.filled(values)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 from flax import nnx
+from flax.nnx.variablelib import is_array_ref
 from jax.sharding import NamedSharding
 
 from fanwise.frameworks.claims import layers_of
@@ -43,13 +44,13 @@ class Traced:
         """The model's own init, of the paths asked for and no others."""
 
         def chosen(key: Key) -> list[Any]:
-            state = _flat(nnx.state(self.factory(nnx.Rngs(key))))
-            return [state[path] for path in paths]
+            state = dict(nnx.to_flat_state(nnx.state(self.factory(nnx.Rngs(key)))))
+            return [raw(state[path]) for path in paths]
 
         return dict(zip(paths, jax.jit(chosen)(key), strict=True))
 
     def filled(self, values: dict[Path, Any]) -> Any:
-        """The model with a value for each path: Variables, or what they hold."""
+        """The model with a value for each path."""
         state = [(path, _put(leaf, values[path])) for path, leaf in self.state.items()]
         return nnx.merge(self.graphdef, nnx.from_flat_state(state))
 
@@ -76,9 +77,9 @@ def trace(factory: Factory, key: Key) -> Traced:
         graphdef, state = nnx.split(model)
         walked = walk(model)
         seen.extend((graphdef, layers_of(found_in(walked, stacks_in(walked))), walked))
-        return state
+        return jax.tree.map(_read, state)
 
-    state = _flat(jax.eval_shape(build, key))
+    state = dict(nnx.to_flat_state(jax.eval_shape(build, key)))
     graphdef, layers, walked = seen
     return Traced(graphdef, state, layers, targets_of(walked, state, _sharding), factory)
 
@@ -102,18 +103,21 @@ def targets_of(
 
 def raw(leaf: Any) -> Any:
     """What a Variable holds; an array as it is."""
-    return leaf.get_raw_value() if isinstance(leaf, nnx.Variable) else leaf
+    return jax.tree.map(_read, leaf.get_raw_value() if isinstance(leaf, nnx.Variable) else leaf)
 
 
-def _flat(state: Any) -> dict[Path, Any]:
-    return dict(nnx.to_flat_state(state))
+def _read(value: Any) -> Any:
+    """Values that are kept by reference cannot leave a trace."""
+    return value[...] if is_array_ref(value) else value
 
 
 def _put(leaf: Any, value: Any) -> Any:
     """The value in a Variable like the one given, without its hooks being called."""
-    if isinstance(value, nnx.Variable) or not isinstance(leaf, nnx.Variable):
+    if not isinstance(leaf, nnx.Variable):
         return value
-    return jax.tree.unflatten(jax.tree.structure(leaf), [value])
+    if leaf.get_metadata("ref", False):
+        value = jax.tree.map(jax.new_ref, value)
+    return jax.tree.unflatten(jax.tree.structure(leaf), jax.tree.leaves(value))
 
 
 def current_sharding(leaf: Any) -> NamedSharding | None:
@@ -128,9 +132,17 @@ def _sharding(leaf: Any) -> NamedSharding | None:
     """Where a Variable with sharding metadata belongs, if its mesh is known."""
     if not isinstance(leaf, nnx.Variable) or not leaf.get_metadata("out_sharding", None):
         return None
-    mesh = leaf.get_metadata("mesh", None) or jax.sharding.get_abstract_mesh()
+    mesh = leaf.get_metadata("mesh", None) or _current_mesh()
     spec: Any = nnx.get_partition_spec(leaf).get_raw_value()
     axes = {name for entry in spec for name in (entry if isinstance(entry, tuple) else (entry,))}
     if mesh.empty or not axes - {None} <= set(mesh.axis_names):
         return None
     return NamedSharding(mesh, spec)
+
+
+def _current_mesh() -> Any:
+    """The mesh that is set; its devices are not known inside of jit."""
+    try:
+        return jax.sharding.get_mesh()
+    except ValueError:
+        return jax.sharding.get_abstract_mesh()
