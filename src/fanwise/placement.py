@@ -69,14 +69,15 @@ def moved(array: jax.Array, out_sharding: OutSharding) -> jax.Array:
     sharding = out_sharding_of(out_sharding)
     result: jax.Array = array
     if sharding is None:
-        return result
+        return array
     if isinstance(array, jax.core.Tracer):
-        is_explicit = bool(sharding.mesh.explicit_axes)
-        move = jax.sharding.reshard if is_explicit else jax.lax.with_sharding_constraint
-        result = move(array, sharding)
-        return result
-    if not isinstance(sharding.mesh, Mesh):
+        if sharding.mesh.explicit_axes:
+            result = jax.sharding.reshard(array, sharding)
+        else:
+            result = jax.lax.with_sharding_constraint(array, sharding)
+    else:
         # The devices of a mesh that was entered are known outside of a trace.
-        sharding = NamedSharding(jax.sharding.get_mesh(), sharding.spec)
-    result = jax.device_put(array, sharding)
+        is_known = isinstance(sharding.mesh, Mesh)
+        mesh = sharding.mesh if is_known else jax.sharding.get_mesh()
+        result = jax.device_put(array, NamedSharding(mesh, sharding.spec))
     return result
