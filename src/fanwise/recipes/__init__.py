@@ -1,9 +1,9 @@
 """Published initializations, as functions that give rules.
 
-``fanwise.linen.init(model, key, x, rule=fanwise.recipes.vgg())``. A rule answers with what the published code sets, and with
-torch's own default for the rest, so that a model starts as the torch model does. What torch has
-no counterpart for is left alone, unless a recipe says otherwise. Layers under weight_norm or
-spectral_norm keep torch's default: no published recipe speaks of them.
+``fanwise.linen.init(model, key, x, rule=fanwise.recipes.vgg())``. A rule answers with what the
+published code sets, and with torch's own default for the rest, so that a model starts as the
+torch model does. What torch has no counterpart for is left alone, unless a recipe says otherwise.
+Layers under weight_norm or spectral_norm keep torch's default: no published recipe speaks of them.
 
 Kinds are read without their number of dimensions: what a recipe says of Conv2d holds for Conv1d
 and Conv3d too.

@@ -8,6 +8,7 @@ from fanwise.distributions import Constant, Distribution, Normal, TruncatedNorma
 from fanwise.initializers import Initializer, zeros
 from fanwise.layers import Derived, Layer
 from fanwise.layouts import TORCH
+from fanwise.recipes.patterns import matcher
 from fanwise.recipes.widths import FIXED, HIDDEN, OUTPUT, VECTOR, Bases, Growth
 from fanwise.rules import Answer, Rule, Value, answer_of, torch_default
 from fanwise.validation import choice
@@ -15,7 +16,6 @@ from fanwise.validation import choice
 __all__ = ["mup", "mup_learning_rates"]
 
 _TABLES = (3, 8)
-_READOUTS = ("Linear", "Conv")
 _OPTIMIZERS = ("adam", "sgd")
 
 
@@ -24,7 +24,7 @@ def mup(
     rule: Rule = torch_default,
     *,
     table: int = 8,
-    zero_readout: bool = False,
+    zero_readout: str | None = None,
 ) -> Rule:
     r"""The maximal update parametrization (muP): a base model's initialization at another width.
 
@@ -58,18 +58,20 @@ def mup(
             like: the same model, of the same depth and names, and only narrower (or wider).
         rule: what starts the base model. It sees the base model's layers.
         table: the paper's table, 8 or 3.
-        zero_readout: whether Linear layers and convolutions with output weights start at zero,
-            weight and bias, as the authors recommend; ``readout_zero_init`` in the package.
+        zero_readout: a regular expression of the whole path of the layers that start at zero,
+            weight and bias: the last one, as the authors recommend; ``readout_zero_init`` in the
+            package. None is none.
 
     Returns:
         A rule, for a model of any width.
 
     Raises:
-        TypeError: if ``base`` is no sequence of Layers.
-        ValueError: if ``table`` is neither 8 nor 3; from the rule, if the base model has no such
-            layer, if more than two axes of a parameter grew, or two where the input is not known,
-            and if ``rule`` answers what cannot be scaled: a law whose mean is not 0, or a
-            structured one, or a function.
+        TypeError: if ``base`` is no sequence of Layers, or ``zero_readout`` no string.
+        ValueError: if ``table`` is neither 8 nor 3, or ``zero_readout`` no regular expression;
+            from the rule, if the base model has no such layer, if more than two axes of a
+            parameter grew, or two where the input is not known; if ``rule`` answers what cannot
+            be scaled: a law whose mean is not 0, or a structured one, or a function; if
+            ``zero_readout`` matches a layer whose output grew.
 
     Example:
         >>> import fanwise as fw
@@ -87,6 +89,7 @@ def mup(
     """
     table = _table("mup", table)
     bases = Bases("mup", base)
+    is_zero = matcher("mup", "zero_readout", zero_readout)
 
     def scaled(layer: Layer) -> Answer:
         origin = bases.of(layer)
@@ -98,7 +101,8 @@ def mup(
             if isinstance(value, Initializer):
                 law = value.distribution(origin.shapes[name], TORCH if layer.kind else None)
             answer[name] = _scaled(law, growth, _factor(growth, table), where)
-        if zero_readout and _is_readout(layer, bases):
+        if is_zero(layer.path):
+            _check_readout(layer, bases)
             answer |= {name: zeros() for name in layer.parameters}
         return answer
 
@@ -182,9 +186,15 @@ def _factor(growth: Growth, table: int) -> float:
     return 1 / growth.fan_in if growth.role == OUTPUT and table == 3 else 1.0
 
 
-def _is_readout(layer: Layer, bases: Bases) -> bool:
-    is_kind = layer.kind is not None and layer.kind.startswith(_READOUTS)
-    return is_kind and bases.growth(layer, "weight").role == OUTPUT
+def _check_readout(layer: Layer, bases: Bases) -> None:
+    grown = [
+        name for name in layer.parameters if bases.growth(layer, name).role not in (OUTPUT, FIXED)
+    ]
+    if grown:
+        raise ValueError(
+            f"mup: zero_readout matches {layer}, whose output grew, and which is no readout "
+            f"therefore; narrow the pattern to the last layer"
+        )
 
 
 def _scaled(value: Any, growth: Growth, factor: float, where: str) -> Value:
