@@ -10,6 +10,7 @@ from fanwise.typing import DType
 __all__ = ["Array", "Claim", "Found", "layers_of", "unclaimed"]
 
 Names: TypeAlias = tuple[str, ...]
+Stack: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Array:
     names: Names
     shape: tuple[int, ...]
     dtype: DType
-    stack: tuple[tuple[int, int, int], ...] = ()
+    stack: Stack = ()
 
 
 @dataclass(frozen=True)
@@ -76,30 +77,29 @@ def layers_of(found: Iterable[Found]) -> list[Layer]:
 
     A stack is run layer by layer: what stands in the same stack is sorted by its position first.
     """
-    listed: list[tuple[tuple[Any, ...], Layer]] = []
+    listed: list[tuple[tuple[tuple[int, int], ...], Layer]] = []
     starts: dict[Names, int] = {}
     for order, each in enumerate(found):
+        longest = _longest(each)
+        prefixes = [longest.names[:at] for _, _, at in longest.stack] if longest else []
         for positions in _positions(each):
-            prefix = _stack_prefix(each)
-            key: tuple[int, tuple[int, ...], int] = (order, (), order)
-            if prefix is not None:
-                key = (starts.setdefault(prefix, order), positions, order)
-            listed.append((key, _layer(each, positions)))
+            # Where each stack begins, and the position in it; at last the layer's own place.
+            turns = zip((starts.setdefault(p, order) for p in prefixes), positions, strict=True)
+            listed.append(((*turns, (order, -1)), _layer(each, positions)))
     listed.sort(key=lambda entry: entry[0])
     return [
         replace(layer, index=index, count=len(listed)) for index, (_, layer) in enumerate(listed)
     ]
 
 
-def _stack_of(each: Found) -> tuple[tuple[int, int, int], ...]:
-    return next(iter(each.arrays.values())).stack if each.arrays else ()
+def _longest(each: Found) -> Array | None:
+    """The array in the most stacks: others of the layer may be shared by a stack."""
+    return max(each.arrays.values(), key=lambda array: len(array.stack), default=None)
 
 
-def _stack_prefix(each: Found) -> Names | None:
-    """The names of the outermost stack that the layer is in."""
-    stack = _stack_of(each)
-    array = next(iter(each.arrays.values())) if each.arrays else None
-    return array.names[: stack[0][2]] if array is not None and stack else None
+def _stack_of(each: Found) -> Stack:
+    longest = _longest(each)
+    return longest.stack if longest is not None else ()
 
 
 def _positions(each: Found) -> list[tuple[int, ...]]:
@@ -129,10 +129,11 @@ def _layer(each: Found, positions: tuple[int, ...]) -> Layer:
     for rest, own in pieces.items():
         array = each.arrays[rest]
         _check(each, array, own, shapes | buffers)
+        of_array = _own_positions(array.stack, _stack_of(each), positions)
         stack = tuple(
-            (axis, index) for (axis, _, _), index in zip(array.stack, positions, strict=True)
+            (axis, index) for (axis, _, _), index in zip(array.stack, of_array, strict=True)
         )
-        name = _numbered(array.names, array.stack, positions)
+        name = _numbered(array.names, array.stack, of_array)
         leaves.append(Leaf(array.path, name, array.shape, array.dtype, own, stack))
     outer = [(axis, size, min(at, len(each.names))) for axis, size, at in _stack_of(each)]
     return Layer(
@@ -147,9 +148,16 @@ def _layer(each: Found, positions: tuple[int, ...]) -> Layer:
     )
 
 
-def _numbered(
-    names: Names, stack: tuple[tuple[int, int, int], ...], positions: tuple[int, ...]
-) -> str:
+def _own_positions(own: Stack, whole: Stack, positions: tuple[int, ...]) -> tuple[int, ...]:
+    """The positions in the stacks that an array is in, of those of its layer."""
+    found = []
+    levels = iter(zip(whole, positions, strict=True))
+    for _, size, at in own:
+        found.append(next(index for (_, n, level), index in levels if (n, level) == (size, at)))
+    return tuple(found)
+
+
+def _numbered(names: Names, stack: Stack, positions: tuple[int, ...]) -> str:
     """The names with the positions in the stacks put in."""
     numbered = list(names)
     for (_, _, at), index in reversed(list(zip(stack, positions, strict=True))):
