@@ -372,3 +372,24 @@ def test_refusals(name):
     call, error, sentence = REFUSED[name]
     with pytest.raises(error, match=sentence):
         call()
+
+
+def test_a_users_class_of_the_same_name_is_not_claimed():
+    class Dense(nn.Module):
+        """Not Flax's."""
+
+        @nn.compact
+        def __call__(self, x):
+            return x @ self.param("kernel", nn.initializers.ones, (12, 3))
+
+    class Derived(nn.Dense):
+        """Flax's, with something more."""
+
+        @nn.compact
+        def __call__(self, x):
+            return super().__call__(x) * self.param("factor", nn.initializers.ones, ())
+
+    (layer,) = fw.linen.layers(Dense(), X)
+    assert layer.kind is None
+    assert layer.source == "Dense"
+    assert [layer.kind for layer in fw.linen.layers(Derived(3), X)] == ["Linear", None]
