@@ -15,7 +15,7 @@ import torch
 from fanwise.layers import Layer
 from fanwise.rules import Rule, torch_default
 from parity.conversions_convert import Array, arrays_of
-from parity.conversions_pairs import Pair
+from parity.conversions_pair import Pair
 from parity.kinds_recorded import record
 from parity.layer_laws import law_mismatches
 from parity.seeding import numpy_generator
@@ -41,6 +41,10 @@ class Framework:
     layers: Callable[[Pair, Sequence[Array]], list[Layer]]
     run: Callable[[Pair, Any, Sequence[Array]], Array]
     own: Callable[[Pair, Sequence[Array]], dict[Any, Array]]
+
+    def has(self, pair: Pair) -> bool:
+        """Whether the framework has such a layer."""
+        return getattr(pair, self.name) is not None
 
 
 @dataclass(frozen=True)

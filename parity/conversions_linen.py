@@ -10,8 +10,7 @@ import numpy as np
 from fanwise.frameworks import linen
 from fanwise.layers import Layer
 from parity.conversions_compare import Framework
-from parity.conversions_convert import Array
-from parity.conversions_pairs import Pair
+from parity.conversions_pair import Array, Pair
 
 __all__ = ["LINEN", "nested"]
 
@@ -31,18 +30,21 @@ def nested(arrays: dict[tuple[str, ...], Any]) -> dict[str, Any]:
 
 
 def _layers(pair: Pair, inputs: Sequence[Array]) -> list[Layer]:
-    return linen.layers(pair.flax(), *map(jnp.asarray, inputs))
+    assert pair.linen is not None
+    return linen.layers(pair.linen(), *map(jnp.asarray, inputs))
 
 
 def _run(pair: Pair, arrays: Any, inputs: Sequence[Array]) -> Array:
-    result: Any = pair.flax().apply(
+    assert pair.linen is not None
+    result: Any = pair.linen().apply(
         nested(arrays), *map(jnp.asarray, inputs), mutable=["batch_stats"]
     )
     return np.asarray(pair.output(result[0]))
 
 
 def _own(pair: Pair, inputs: Sequence[Array]) -> dict[Any, Array]:
-    module = pair.flax()
+    assert pair.linen is not None
+    module = pair.linen()
     keys = jax.random.split(jax.random.key(0), _DRAWS)
     given = [jnp.asarray(array) for array in inputs]
     drawn = jax.jit(jax.vmap(lambda key: module.init(key, *given)))(keys)

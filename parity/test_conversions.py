@@ -1,4 +1,4 @@
-"""Layers of linen start as torch's do and compute the same, and it is noticed if one does not."""
+"""Layers of linen and nnx start and compute as torch's; where one does not, it is noticed."""
 
 from dataclasses import replace
 
@@ -15,14 +15,28 @@ from fanwise.layers import Piece, View
 from fanwise.rules import chain, torch_default
 from parity.conversions_compare import TOLERANCE, compare
 from parity.conversions_linen import LINEN
+from parity.conversions_nnx import NNX
 from parity.conversions_pairs import PAIRS
 
 BY_NAME = {str(pair): pair for pair in PAIRS}
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=str)
-def test_linen_starts_and_computes_as_torch(pair, seed):
-    compared = compare(pair, LINEN, seed)
+PAIRED = [
+    pytest.param(framework, pair, id=f"{framework.name}: {pair}")
+    for framework in (LINEN, NNX)
+    for pair in PAIRS
+    if framework.has(pair)
+]
+
+
+def test_names_are_distinct():
+    assert len(BY_NAME) == len(PAIRS)
+    assert len(PAIRED) > 1.8 * len(PAIRS)
+
+
+@pytest.mark.parametrize(("framework", "pair"), PAIRED)
+def test_it_starts_and_computes_as_torch(framework, pair, seed):
+    compared = compare(pair, framework, seed)
     assert compared.lines == ()
     assert compared.off <= TOLERANCE
 
@@ -62,8 +76,8 @@ def _squares_not_transposed(piece: Piece) -> Piece:
     ("pair", "change"),
     [
         ("LSTM as RNN(LSTMCell)", _gates_swapped),
-        ("ConvTranspose2d as ConvTranspose, transpose_kernel=False", _not_flipped),
-        ("MultiheadAttention as MultiHeadDotProductAttention", _heads_last),
+        ("ConvTranspose2d as ConvTranspose, transpose_kernel=False, bias=False", _not_flipped),
+        ("MultiheadAttention as MultiHeadAttention", _heads_last),
     ],
 )
 def test_a_wrong_place_is_noticed(pair, change, seed):
@@ -94,8 +108,8 @@ def _constant_size(layer):
     [
         ("LSTM as RNN(LSTMCell)", _without_hidden_biases),
         ("GRU as Bidirectional(GRUCell)", _without_hidden_biases),
-        ("MultiheadAttention as MultiHeadDotProductAttention", _unpacked),
-        ("ConvTranspose2d as ConvTranspose, transpose_kernel=False", _fan_of_inputs),
+        ("MultiheadAttention as MultiHeadAttention", _unpacked),
+        ("ConvTranspose2d as ConvTranspose, transpose_kernel=False, bias=False", _fan_of_inputs),
         ("Linear as Dense", lambda layer: {"bias": fanwise.zeros()}),
         ("PReLU as PReLU", lambda layer: {"weight": fanwise.constant(0.01)}),
         ("Embedding as Embed", lambda layer: {"weight": fanwise.normal(0.0, 6**-0.5)}),
