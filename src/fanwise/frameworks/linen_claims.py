@@ -53,6 +53,7 @@ def _shapes_below(names: Names, free: Mapping[Path, Array]) -> dict[Names, tuple
 
 
 def below(names: Names, free: Mapping[Path, Array]) -> list[Array]:
+    """The arrays below a module, its own and those of modules in it."""
     return [array for array in free.values() if array.names[: len(names)] == names]
 
 

@@ -125,8 +125,8 @@ def trace(
                 jnp.zeros(a.shape, a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a
                 for a in arrays
             ]
-            flat = flat(run(rngs, concrete))
-            return {path: unboxed(flat[path]) for path in paths}
+            leaves = flat(run(rngs, concrete))
+            return {path: unboxed(leaves[path]) for path in paths}
 
         return dict(jax.jit(chosen)(rngs))
 

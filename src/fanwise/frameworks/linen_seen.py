@@ -31,6 +31,7 @@ class Seen:
     def intercept(
         self, call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext
     ) -> Any:
+        """What ``nn.intercept_methods`` calls around every method of a module."""
         module = context.module
         # Constructors of lifted classes come by as lambdas of modules that are bound to nothing.
         is_bound = module.scope is not None and context.method_name != "<lambda>"
@@ -64,9 +65,9 @@ class Seen:
         for names, module in self.modules.items():
             if layer_class(module) in UNKNOWN_CELLS:
                 # Not as the Dense and Conv that they are made of.
-                below = {a.names[len(names) :]: a for a in below(names, free)}
-                free = {path: a for path, a in free.items() if a not in below.values()}
-                found.append(Found(names, source_of(module), below))
+                taken = {array.names[len(names) :]: array for array in below(names, free)}
+                free = {path: array for path, array in free.items() if array not in taken.values()}
+                found.append(Found(names, source_of(module), taken))
             for at, base, claim in claims_of(module, names, free):
                 taken = {rest: self._at(free, base, rest) for rest in claim.pieces}
                 for array in taken.values():

@@ -14,6 +14,7 @@ Path: TypeAlias = tuple[str, ...]
 
 
 def is_box(leaf: Any) -> bool:
+    """Whether a leaf is a box around an array."""
     return isinstance(leaf, meta.AxisMetadata)
 
 
@@ -24,6 +25,7 @@ def flat(tree: Any) -> dict[Path, Any]:
 
 
 def unboxed(leaf: Any) -> Any:
+    """The array in a box; an array as it is."""
     return (
         leaf.unbox(apply_constraint=False)
         if isinstance(leaf, nn.Partitioned)
