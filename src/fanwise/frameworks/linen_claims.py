@@ -18,7 +18,9 @@ __all__ = ["below", "claims_of", "layer_class", "source_of"]
 def layer_class(module: nn.Module) -> str | None:
     """The class of flax.linen that a module is of, or is derived from."""
     for cls in type(module).__mro__:
-        if cls.__module__.startswith("flax.linen.") and cls is not nn.Module:
+        if cls is nn.Module:
+            break
+        if cls.__module__.startswith("flax.linen."):
             return cls.__name__
     return None
 
