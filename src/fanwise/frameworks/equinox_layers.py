@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from fanwise.frameworks.claims import Claim
 from fanwise.layers import Piece, View
 
-__all__ = ["CLAIMS", "claim_of", "source_of"]
+__all__ = ["CLAIMS", "claim_of", "prelu_claim", "source_of"]
 
 Names: TypeAlias = tuple[str, ...]
 Pieces: TypeAlias = dict[Names, tuple[Piece, ...]]
@@ -162,6 +162,18 @@ def _attention(module: Any) -> Claim | None:
         "bias": any(own.values()) or module.use_output_bias,
     }
     return Claim("MultiheadAttention", sizes, pieces, tuple(lost))
+
+
+def prelu_claim(shape: tuple[int, ...]) -> Claim | None:
+    """Of the slope's shape, without stacks: the one layer whose fields do not tell its sizes.
+
+    torch's slopes are those of channels, which come first in Equinox.
+    """
+    if any(size != 1 for size in shape[1:]):
+        return None
+    view = View(f"c -> c {'1 ' * (len(shape) - 1)}".strip() if shape else "1 ->")
+    sizes = {"num_parameters": shape[0] if shape else 1}
+    return Claim("PReLU", sizes, {("negative_slope",): (Piece("weight", view),)})
 
 
 _PARAMETRIZED = "parametrizations.weight."

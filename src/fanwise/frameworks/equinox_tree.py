@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from fanwise.frameworks.claims import Array, Claim, Found
 from fanwise.frameworks.drawing import Target
-from fanwise.frameworks.equinox_layers import claim_of, source_of
+from fanwise.frameworks.equinox_layers import claim_of, prelu_claim, source_of
 from fanwise.frameworks.equinox_stacks import Stack, Stacks
 from fanwise.layers import kind_of
 
@@ -150,6 +150,12 @@ class _Seen:
         is_own = () in self.modules and type(self.modules[()]).__module__.startswith("equinox.")
         stacks = Stacks(shapes, extra, is_own)
         arrays = {names: self._array(names, stacks) for names in self.leaves}
+        for names, module in self.modules.items():
+            slope = (*names, "negative_slope")
+            if source_of(module) == "PReLU" and slope in arrays and slope not in owned:
+                claim = prelu_claim(arrays[slope].shape)
+                if claim is not None:
+                    claims[names], owned[slope] = claim, names
         found = []
         for owner, claim in claims.items():
             below = {rest: arrays[(*owner, *rest)] for rest in claim.pieces}

@@ -1,0 +1,18 @@
+"""Equinox's layers compute what torch's do with the same parameters, and errors are noticed."""
+
+import pytest
+
+from parity.equinox_layers import PAIRS
+from parity.module_pairs import reversed_axis
+
+# Arrays of one element, which are the same the other way round.
+ONE_ELEMENT = {"Linear of scalars", "PReLU"}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_outputs_are_torchs_and_a_wrong_conversion_is_noticed(name):
+    pair = PAIRS[name]()
+    assert pair.mismatches() == []
+    if name not in ONE_ELEMENT:
+        (line,) = pair.mismatches(reversed_axis)
+        assert "outputs off" in line
