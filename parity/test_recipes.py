@@ -16,7 +16,7 @@ from parity import recipes_networks as networks
 from parity import recipes_published as published
 from parity.recipes_exact import CASES, compare, differing
 from parity.recipes_layers import layers_of
-from parity.recipes_mup import PERCEPTRON, TRANSFORMER
+from parity.recipes_mup import PERCEPTRON
 from parity.recipes_recorded import asked
 from parity.request import Request
 
