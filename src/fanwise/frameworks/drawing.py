@@ -18,7 +18,7 @@ import numpy as np
 from fanwise import placement
 from fanwise.filling import Parameter, fill
 from fanwise.frameworks.answers import Answered, Slot, answered
-from fanwise.keys import path_keys
+from fanwise.keys import hidden_constant, path_keys
 from fanwise.layers import Derived, Layer, Leaf
 from fanwise.rules import Rule
 from fanwise.typing import DType, Key, OutSharding, compute_dtype
@@ -60,6 +60,7 @@ def draw(
     Returns:
         Arrays by path; nothing for those that the rule leaves alone.
     """
+    key = hidden_constant(key)  # traced where anything is
     asked = [answered(layer, rule) for layer in layers]
     made = _drawn(asked, key, targets)
     by_path: dict[Path, list[tuple[Leaf, Answered]]] = defaultdict(list)
@@ -150,7 +151,7 @@ def _assembled(
     slots = each.slots[leaf]
     if len(members) == 1 and slots and _is_whole(leaf, slots[0]) and slots[0].is_drawn_as_it_is:
         return made[slots[0].names[0]]
-    is_host = _is_host(key, target)
+    is_host = _is_host(key, target) and not isinstance(base, jax.core.Tracer)
     entries = [
         (leaf.stack, _of_leaf(leaf, each, made, base, target, is_host)) for leaf, each in members
     ]
