@@ -19,7 +19,7 @@ def vgg() -> Rule:
     BatchNorm with weight 1 and bias 0.
 
     It is not what the paper describes: there the deep networks began with the layers of a
-    shallower one that had been trained, the rest being N(0, 0.01).
+    shallower one that had been trained, and the rest was normal of *variance* 0.01.
 
     Returns:
         A rule.
