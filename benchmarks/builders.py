@@ -37,16 +37,19 @@ def fanwise_default(network: Network, shapes: Shapes) -> Make:
 
 
 def fanwise_from_linen(network: Network, shapes: Shapes) -> Make:
-    """``fill`` for a linen module: tracing the module for its shapes is part of the work."""
+    """``fanwise.linen.init``: finding the layers of the module is part of the work."""
     import jax
 
+    import fanwise
     from benchmarks.networks import linen
-    from fanwise.filling import fill
+
+    init = fanwise.linen.init
+    rule = fanwise.chain(fanwise.torch_default, partial(_usual_rule, network))
 
     def make() -> tuple[object, int]:
-        traced = linen.shapes_of(network)
-        arrays = fill(parameter_list(network, traced, jax.random.key(0)))
-        return jax.block_until_ready(arrays), _elements(arrays)
+        model, sample = linen.build(network), linen.example_input(network)
+        variables = init(model, jax.random.key(0), sample, rule=rule)
+        return jax.block_until_ready(variables), _elements(variables)
 
     return make
 
@@ -137,6 +140,23 @@ def parameter_list(network: Network, shapes: Shapes, key: Any, usual: bool = Tru
         Parameter(path, shape, distribution(network, path, shape), key)
         for (path, shape), key in zip(shapes.items(), path_keys(key, list(shapes)), strict=True)
     ]
+
+
+def _usual_rule(network: Network, layer: Any) -> dict[str, Any] | None:
+    """The distributions of :func:`_usual`, as a rule; the norms are as torch's default."""
+    from fanwise.distributions import Constant, Normal
+    from fanwise.initializers import kaiming_normal
+
+    if layer.kind not in ("Linear", "Embedding", "Conv2d"):
+        return None
+    answer: dict[str, Any] = {"bias": Constant(0.0)} if "bias" in layer.parameters else {}
+    if isinstance(network, Transformer):
+        is_residual = layer.path.endswith("_out")
+        std = network.residual_std if is_residual else network.std
+        return {"weight": Normal(0.0, std), **answer}
+    if layer.kind == "Linear":
+        return {"weight": Normal(0.0, network.head_std), **answer}
+    return {"weight": kaiming_normal(mode="fan_out", nonlinearity="relu"), **answer}
 
 
 def _default(shapes: Shapes, network: Network, path: str, shape: tuple[int, ...]) -> Any:
