@@ -115,7 +115,8 @@ def _normals(layer: Layer) -> dict[str, Any]:
 
 def _mups() -> Iterator[Case]:
     for network in NETWORKS:
-        base = layers_of(network.build(16))
+        with torch.device("meta"):  # Shapes alone.
+            base = layers_of(network.build(16))
         head = base[-1].path
         for table in (8, 3):
             for std in (None, 0.02):
@@ -159,8 +160,8 @@ def differing(case: Case, rule: Rule | None = None) -> tuple[list[str], dict[str
         case: which.
         rule: in place of the case's own.
     """
-    torch.manual_seed(0)  # Nothing depends on the values, but for truncated ones drawn again.
-    network, theirs = asked(case.build)
+    with torch.random.fork_rng(devices=[]):
+        network, theirs = asked(case.build)
     rule = case.rule() if rule is None else rule
     compared, wrong = [], {}
     for layer in layers_of(network):

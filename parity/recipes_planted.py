@@ -2,6 +2,8 @@
 
 import math
 
+import torch
+
 import fanwise as fw
 from fanwise import recipes
 from fanwise.rules import by_kind, by_path, chain
@@ -12,7 +14,8 @@ __all__ = ["PLANTED", "base"]
 
 
 def base(network, width=16):
-    return layers_of(network.build(width))
+    with torch.device("meta"):
+        return layers_of(network.build(width))
 
 
 def conv(**kwargs):
