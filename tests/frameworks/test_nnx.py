@@ -1,5 +1,7 @@
 """nnx models started by a rule: what is listed, what is drawn, what is left alone."""
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -241,6 +243,28 @@ def test_a_shared_variable_is_started_once():
     assert dict(layers[1].parameters) == {"bias": (4,)}
     model = fw.nnx.init(Tied, KEY)
     assert model.second.kernel is model.first.kernel
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+def test_variables_in_any_container_are_listed():
+    class Own(nnx.Module):
+        def __init__(self, rngs):
+            self.pair = nnx.data(Pair(nnx.Linear(2, 3, rngs=rngs), nnx.Param(jnp.ones(4))))
+            self.tuple = nnx.data((nnx.Param(jnp.ones(5)), jnp.zeros(6)))
+            self.holder = nnx.Variable({"held": jnp.ones(7)})
+
+    layers = fw.nnx.layers(Own)
+    assert [(layer.path, layer.kind) for layer in layers] == [("", None), ("pair/left", "Linear")]
+    shapes = {"tuple/0": (5,), "tuple/1": (6,), "pair/right": (4,)}
+    assert dict(layers[0].parameters) == shapes
+    ours, theirs = fw.nnx.init(Own, KEY), own(Own)
+    assert (ours.holder["held"] == 1).all()
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    assert differing(jax.tree.leaves(ours), jax.tree.leaves(theirs)).keys() == {"1", "2"}
 
 
 def test_modules_of_linen_are_listed():

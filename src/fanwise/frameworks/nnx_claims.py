@@ -113,7 +113,7 @@ def _cell(
     if source not in CELLS:
         return None
     gates = [gate for gate in CELLS[source][1] if hasattr(cell, gate)]
-    shapes = {
+    shapes: dict[Names, tuple[int, ...]] = {
         rest: shape
         for rest, shape in _shapes(names, free).items()
         if len(rest) == 2 and rest[0] in gates

@@ -72,16 +72,22 @@ def walk(model: nnx.Module) -> Walked:
     """Go through a model: constructed, abstract, or being traced."""
     graph = list(nnx.iter_graph(model))
     paths = {id(node): path for path, node in graph if isinstance(node, nnx.Variable | nnx.Pytree)}
-    other = {path: node for path, node in graph if _is_container(node)}
     walked = Walked()
-    _visit(model, (), (), (), walked, _Seen(paths, other))
+    seen = _Seen(paths)
+    _visit(model, (), (), (), walked, seen)
+    # What is in containers of the user's own, outermost first.
+    for path, node in sorted(graph, key=lambda each: len(each[0])):
+        names = tuple(map(str, path))
+        if isinstance(node, nnx.Pytree):
+            _visit(node, names, path, (), walked, seen)
+        elif isinstance(node, nnx.Variable):
+            _add_once(node, names, (), walked, seen)
     return walked
 
 
 @dataclass
 class _Seen:
     paths: dict[int, Path]
-    containers: dict[Path, Any]
     ids: set[int] = field(default_factory=set)
 
 
@@ -95,14 +101,18 @@ def _visit(node: Any, names: Names, path: Path, owner: Names, walked: Walked, se
     for key, child in _children(node):
         own = (*names, *(map(str, key) if isinstance(key, tuple) else (str(key),)))
         if isinstance(child, nnx.Variable):
-            if id(child) not in seen.ids:
-                seen.ids.add(id(child))
-                value, is_random = child.get_raw_value(), isinstance(child, nnx.RngState)
-                _add(value, own, seen.paths[id(child)], owner, is_random, walked)
+            _add_once(child, own, owner, walked, seen)
         elif isinstance(child, nnx.Pytree) or _is_container(child):
             _visit(child, own, (*path, key), owner, walked, seen)
         else:
             _add(child, own, (*path, key), owner, False, walked)
+
+
+def _add_once(variable: Any, names: Names, owner: Names, walked: Walked, seen: _Seen) -> None:
+    if id(variable) not in seen.ids:
+        seen.ids.add(id(variable))
+        path, is_random = seen.paths[id(variable)], isinstance(variable, nnx.RngState)
+        _add(variable.get_raw_value(), names, path, owner, is_random, walked)
 
 
 def _add(
@@ -116,14 +126,14 @@ def _add(
 
 
 def _is_container(node: Any) -> bool:
-    return isinstance(node, dict | list | tuple)
+    return type(node) in (dict, list, tuple)
 
 
 def _children(node: Any) -> Iterator[tuple[Any, Any]]:
     """The parts of a node under the keys that nnx gives them, in order of definition."""
     if isinstance(node, dict):
         yield from node.items()
-    elif isinstance(node, list | tuple):
+    elif _is_container(node):
         yield from enumerate(node)
     else:
         attributes = vars(node)
