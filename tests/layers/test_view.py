@@ -47,7 +47,11 @@ def test_there_and_back(case):
 CASES = {
     "Linear": (View("o i -> i o"), (3, 2), lambda w: w.T),
     "convolution": (View("o i h w -> h w i o"), (5, 4, 3, 2), lambda w: w.transpose(2, 3, 1, 0)),
-    "flipped": (View("i o k -> k i o", flipped=("k",)), (2, 3, 4), lambda w: w.transpose(2, 0, 1)[::-1]),
+    "flipped": (
+        View("i o k -> k i o", flipped=("k",)),
+        (2, 3, 4),
+        lambda w: w.transpose(2, 0, 1)[::-1],
+    ),
     "heads": (
         View("(n d) i -> i n d", (("n", 2),)),
         (6, 5),
@@ -61,7 +65,7 @@ CASES = {
     "a scalar": (View("1 ->"), (1,), lambda w: w.reshape(())),
     "a bias with axes": (View("o -> o 1 1"), (4,), lambda w: w[:, None, None]),
     "as it is": (View("... -> ..."), (2, 3), lambda w: w),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
