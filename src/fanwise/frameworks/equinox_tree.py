@@ -123,7 +123,8 @@ class _Seen:
             return
         if isinstance(node, eqx.nn.StateIndex):
             self.indices[node.marker] = names
-        elif isinstance(node, eqx.Module):
+        elif isinstance(node, eqx.Module) and jax.tree.leaves(node):
+            # Without leaves are stand-ins too, as for the state that is kept elsewhere.
             self.modules[names] = node
         for key, child in _children(node):
             self.walk(child, (*names, _name(key)), (*path, key))
