@@ -194,6 +194,15 @@ def linears(rngs):
     return nnx.Sequential(nnx.Linear(4, 4, rngs=rngs), nnx.relu, nnx.Linear(4, 4, rngs=rngs))
 
 
+class Held(nnx.Module):
+    """Two stacks in a dictionary."""
+
+    def __init__(self, rngs):
+        self.head = nnx.Linear(4, 2, rngs=rngs)
+        linear = lambda rngs: nnx.Linear(4, 2, rngs=rngs)
+        self.held = nnx.data({"some": repeat(Block, 3, rngs), "more": repeat(linear, 2, rngs)})
+
+
 # A model, and the path of one of its layers.
 PLACES = {
     "nothing but the stack": (lambda rngs: Encoder(rngs, Block), "blocks/1/linear"),
@@ -212,6 +221,8 @@ PLACES = {
         lambda rngs: Deep(rngs, lambda rngs: Block(rngs, is_random=False)),
         "encoder/blocks/1/norm",
     ),
+    "in a dictionary": (Held, "held/some/1/linear"),
+    "a layer in a dictionary": (Held, "held/more/1"),
     "whole models": (lambda rngs: repeat(NotStacked, 3, rngs), "2/first"),
     "one layer": (lambda rngs: repeat(lambda r: nnx.Linear(4, 2, rngs=r), 3, rngs), "1"),
 }
@@ -245,6 +256,34 @@ def test_what_is_not_stacked_is_not_taken_for_it():
         "linears/1",
         "linears/2",
     ]
+
+
+def test_an_array_as_long_as_the_stack_by_chance():
+    class Positioned(nnx.Module):
+        def __init__(self, rngs):
+            self.position = nnx.Param(jnp.zeros((3, 4)))
+            self.blocks = repeat(NotStacked, 3, rngs)
+
+    layers = fw.nnx.layers(Positioned)
+    assert [layer.path for layer in layers[:3]] == ["", "blocks/0/first", "blocks/0/second"]
+    assert dict(layers[0].parameters) == {"position": (3, 4)}
+
+
+def test_an_array_that_is_one_for_the_whole_stack():
+    class Shared(nnx.Module):
+        def __init__(self, rngs):
+            self.stem = nnx.Linear(4, 4, rngs=rngs)
+            axes = nnx.StateAxes({nnx.PathContains("bias"): None, ...: 0})
+            self.linear = repeat(lambda r: nnx.Linear(4, 2, rngs=r), 3, rngs, axes)
+
+    layers = fw.nnx.layers(Shared)
+    assert [(layer.path, dict(layer.parameters)) for layer in layers[1:]] == [
+        ("linear/0", {"kernel": (4, 2)}),
+        ("linear/1", {"kernel": (4, 2)}),
+        ("linear/2", {"kernel": (4, 2)}),
+        ("linear", {"bias": (2,)}),
+    ]
+    assert fw.nnx.init(Shared, KEY).linear.bias.shape == (2,)
 
 
 def test_one_layer_of_a_stack_can_be_started_anew():

@@ -92,18 +92,20 @@ def _place(node: Names, below: Sequence[Stacked], walked: Walked) -> None:
     if count:
         chain = _chain(node, below, count, walked)
         sizes = _rigid(below)[0].sizes[:count]
+        lowest = chain[-1]
+        inside = [each for each in below if each.entry.names[: len(lowest)] == lowest]
         # The innermost stack is the lowest module.
         for step in range(count):
             level = len(chain[max(len(chain) - count + step, 0)])
-            for each in below:
+            for each in inside:
                 if each.sizes[:1] == sizes[step : step + 1]:
                     each.take(level)
-    for name, inside in _by_child(node, below).items():
+    for name, members in _by_child(node, below).items():
         child = (*node, name)
-        if any(each.entry.names != child for each in inside):
-            _place(child, inside, walked)
-        elif not all(each.axes is None for each in inside):
-            for each in inside:
+        if any(each.entry.names != child for each in members):
+            _place(child, members, walked)
+        else:
+            for each in members:
                 while each.axes:
                     each.take(len(node))
 
@@ -137,16 +139,18 @@ def _by_child(node: Names, below: Iterable[Stacked]) -> dict[str, list[Stacked]]
 def _chain(node: Names, below: Sequence[Stacked], count: int, walked: Walked) -> list[Names]:
     """The modules that could be the stack, from the top down."""
     sizes = _rigid(below)[0].sizes[:count]
+    # A random generator may be one for all; an array of the model's own may be as long as the
+    # stack by chance.
+    inside = [
+        each
+        for each in below
+        if each.sizes[:count] == sizes and not (each.axes is None and node == ())
+    ]
     chain = [node]
     while True:
-        node = chain[-1]
-        # A random generator may be one for all; an array of the model's own may be as long as the
-        # stack by chance.
-        ruled_out = [each for each in below if each.axes is None and node == ()]
-        bearing = _by_child(
-            node, [e for e in below if e not in ruled_out and e.sizes[:count] == sizes]
-        )
-        child = (*node, next(iter(bearing)))
+        bearing = _by_child(chain[-1], inside)
+        name, inside = next(iter(bearing.items()))
+        child = (*chain[-1], name)
         if len(bearing) > 1 or child not in walked.modules:
             break
         chain.append(child)
@@ -160,4 +164,4 @@ def _is_layer(node: Names, walked: Walked) -> bool:
     parent = walked.modules.get(node[:-1])
     if parent is not None and node and source_of(parent) == "Sequential":
         return True
-    return source_of(walked.modules[node]) in LAYERS
+    return source_of(walked.modules.get(node)) in LAYERS
