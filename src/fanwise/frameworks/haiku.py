@@ -18,7 +18,7 @@ __all__ = ["apply", "init", "layers"]
 
 
 def layers(transformed: Any, *inputs: Any) -> list[Layer]:
-    """All layers of a function, in order of execution.
+    """All layers of a function, in order of execution; what no module has comes last.
 
     Args:
         transformed: what ``hk.transform`` or ``hk.transform_with_state`` gives.

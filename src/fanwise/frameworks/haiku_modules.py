@@ -113,15 +113,15 @@ def trace(transformed: Any, key: Any, inputs: Sequence[Any]) -> Traced:
         variables = jax.eval_shape(run, key, arrays)
 
     def compute(key: Key, paths: list[Path]) -> dict[Path, Any]:
-        def chosen(key: Key) -> dict[Path, Any]:
-            concrete = [
-                jnp.zeros(a.shape, a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a
-                for a in arrays
-            ]
-            made = flat(run(key, concrete))
+        def chosen(key: Key, arrays: Sequence[Any]) -> dict[Path, Any]:
+            made = flat(run(key, arrays))
             return {path: made[path] for path in paths}
 
-        return dict(jax.jit(chosen)(key))
+        concrete = [
+            jnp.zeros(a.shape, a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a
+            for a in arrays
+        ]
+        return dict(jax.jit(chosen)(key, concrete))
 
     return Traced(variables, seen, compute)
 
