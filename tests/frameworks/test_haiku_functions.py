@@ -115,6 +115,59 @@ def test_stacked_layers_are_drawn_one_by_one(structured):
         assert not differing([weights[index]], [expected])
 
 
+def test_stacked_layers_equal_unstacked_ones():
+    def unstacked(x):
+        x = hk.Linear(4, name="stem")(x)
+        for index in range(3):
+            with hk.name_scope(f"blocks_{index}"):
+                x = block(x)
+        return hk.Linear(2, name="head")(x)
+
+    ours = fw.haiku.init(STACKED, KEY, X)
+    single = fw.haiku.init(hk.transform(unstacked), KEY, X)
+    for index in range(3):
+        for name in ("w", "b"):
+            own = single[f"blocks_{index}/linear"][name]
+            assert not differing([ours["blocks/linear"][name][index]], [own])
+
+
+def test_a_stack_in_a_stack():
+    def nested(x):
+        inner = lambda y: hk.layer_stack(3, name="inner")(lambda z: hk.Linear(6)(z))(y)
+        return hk.layer_stack(2, name="outer")(inner)(x)
+
+    layers = fw.haiku.layers(hk.transform(nested), X)
+    assert [layer.path for layer in layers] == [
+        f"outer/{i}/inner/{j}/linear" for i in range(2) for j in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: hk.remat(hk.Linear(3))(x),
+        lambda x: hk.vmap(lambda y: hk.Linear(3)(y), split_rng=False)(x),
+        lambda x: hk.to_module(lambda y: hk.Linear(3)(y))(name="outer")(x),
+        lambda x: hk.scan(lambda c, y: (c, hk.running_init()), hk.Linear(3)(x), jnp.ones(3))[0],
+    ],
+)
+def test_modules_are_found_inside_of_transformations(function):
+    (layer,) = fw.haiku.layers(hk.transform(function), X)
+    assert layer.kind == "Linear"
+
+
+def test_several_functions_of_one_transform():
+    def make():
+        encode, decode = hk.Linear(3, name="encode"), hk.Linear(6, name="decode")
+        return lambda x: decode(encode(x)), (encode, decode)
+
+    layers = fw.haiku.layers(hk.multi_transform(make), X)
+    assert [(layer.path, layer.kind) for layer in layers] == [
+        ("encode", "Linear"),
+        ("decode", "Linear"),
+    ]
+
+
 def test_one_layer_of_a_stack_can_be_started_anew():
     before = STACKED.init(KEY, X)
     rule = fw.by_path({"blocks/1/linear": {"weight": fw.ones()}})

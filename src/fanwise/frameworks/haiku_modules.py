@@ -237,5 +237,7 @@ class _Seen:
         depth = len(shape) - len(made.shape)
         if depth <= 0 or shape[depth:] != made.shape:
             return shape, ()
-        at = len(made.prefix.strip("/").split("/"))
-        return made.shape, tuple((0, size, at) for size in shape[:depth])
+        # Each lifting puts one name and one axis in front.
+        names = len(made.prefix.strip("/").split("/"))
+        ats = (max(names - depth + 1 + level, 1) for level in range(depth))
+        return made.shape, tuple((0, size, at) for size, at in zip(shape, ats, strict=False))
