@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from fanwise.frameworks import equinox_cells
 from fanwise.frameworks.claims import Claim
 from fanwise.layers import Piece, View
 
@@ -94,36 +95,6 @@ def _batch_norm(module: Any) -> Claim:
     """The statistics are in the State, and start by Equinox's own rules."""
     sizes = {"num_features": module.input_size, "track_running_stats": False}
     return Claim("BatchNorm", sizes, _same("weight", "bias"))
-
-
-def _lstm_cell(module: Any) -> Claim:
-    """One bias, which is the sum of torch's two."""
-    pieces = _same("weight_ih", "weight_hh")
-    pieces[_BIAS] = (Piece("bias_ih"), Piece("bias_hh"))
-    return Claim("LSTMCell", _cell_sizes(module), pieces)
-
-
-def _gru_cell(module: Any) -> Claim:
-    """Of the new gate both of torch's biases are kept; of the others their sum."""
-    size = module.hidden_size
-    pieces = _same("weight_ih", "weight_hh")
-    bias = []
-    for gate in range(3):
-        at = ((gate * size, (gate + 1) * size),)
-        bias.append(Piece("bias_ih", part=(gate, 3), at=at))
-        if gate < 2:
-            bias.append(Piece("bias_hh", part=(gate, 3), at=at))
-    pieces[_BIAS] = tuple(bias)
-    pieces[("bias_n",)] = (Piece("bias_hh", part=(2, 3)),)
-    return Claim("GRUCell", _cell_sizes(module), pieces)
-
-
-def _cell_sizes(module: Any) -> Mapping[str, Any]:
-    return {
-        "input_size": module.input_size,
-        "hidden_size": module.hidden_size,
-        "bias": module.use_bias,
-    }
 
 
 def _attention(module: Any) -> Claim | None:
@@ -237,8 +208,8 @@ CLAIMS: Mapping[str, Callable[[Any], Claim | None]] = {
     "RMSNorm": _rms_norm,
     "GroupNorm": _group_norm,
     "BatchNorm": _batch_norm,
-    "LSTMCell": _lstm_cell,
-    "GRUCell": _gru_cell,
+    "LSTMCell": equinox_cells.lstm_cell,
+    "GRUCell": equinox_cells.gru_cell,
     "MultiheadAttention": _attention,
     "WeightNorm": _weight_norm,
     "SpectralNorm": _spectral_norm,
