@@ -9,6 +9,7 @@ import pytest
 from flax import linen, nnx
 
 import fanwise as fw
+from fanwise.frameworks.nnx_tracing import trace
 from tests.frameworks.nnx_models import KEY, LAYERS, differ, flat
 from tests.same_bits import differing
 
@@ -117,6 +118,20 @@ def test_nothing_is_computed_to_be_thrown_away():
     assert concrete == compiled == []
     build(nnx.Rngs(0))
     assert concrete == [(12, 7), (7,)]
+
+
+def test_of_the_models_own_init_only_what_is_kept_is_computed():
+    class Large(nnx.Module):
+        def __init__(self, rngs):
+            self.linear = nnx.Linear(991, 983, rngs=rngs)
+            self.gain = nnx.Param(jax.random.normal(rngs.params(), (977,)))
+
+    traced = trace(Large, KEY)
+    for paths, is_large in [([("gain",)], False), ([("gain",), ("linear", "kernel")], True)]:
+        compute = jax.jit(lambda key, paths=paths: list(traced.own_init(key, paths).values()))
+        program = compute.lower(KEY).compile().as_text()
+        assert "f32[977]" in program
+        assert ("f32[991,983]" in program) is is_large
 
 
 def test_values_depend_on_the_path_and_not_on_other_layers():

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 from flax import nnx
 from flax.nnx.variablelib import is_array_ref
+from jax.extend.core import jaxpr_as_fun
 from jax.sharding import NamedSharding
 
 from fanwise.frameworks.claims import layers_of
@@ -31,21 +32,23 @@ class Traced:
         state: its arrays, abstractly, by path; the Variables that hold them where there are any.
         layers: its layers.
         targets: the arrays to be made.
-        factory: what builds it.
+        compute: the factory as a function of the key's leaves, traced.
+        places: for each path, where its values are among what ``compute`` gives.
     """
 
     graphdef: Any
     state: dict[Path, Any]
     layers: list[Layer]
     targets: dict[Path, Target]
-    factory: Factory
+    compute: Callable[..., list[Any]]
+    places: dict[Path, Any]
 
     def own_init(self, key: Key, paths: Sequence[Path]) -> dict[Path, Any]:
         """The model's own init, of the paths asked for and no others."""
 
         def chosen(key: Key) -> list[Any]:
-            state = dict(nnx.to_flat_state(nnx.state(self.factory(nnx.Rngs(key)))))
-            return [raw(state[path]) for path in paths]
+            arrays = self.compute(key)
+            return [jax.tree.map(lambda at: arrays[at], self.places[path]) for path in paths]
 
         return dict(zip(paths, jax.jit(chosen)(key), strict=True))
 
@@ -79,9 +82,13 @@ def trace(factory: Factory, key: Key) -> Traced:
         seen.extend((graphdef, layers_of(found_in(walked, stacks_in(walked))), walked))
         return jax.tree.map(_read, state)
 
-    state = dict(nnx.to_flat_state(jax.eval_shape(build, key)))
-    graphdef, layers, walked = seen
-    return Traced(graphdef, state, layers, targets_of(walked, state, _sharding), factory)
+    # Traced once, for what it gives and for computing some of it.
+    jaxpr, tree = jax.make_jaxpr(build, return_shape=True)(key)
+    numbered = jax.tree.unflatten(jax.tree.structure(tree), range(len(jax.tree.leaves(tree))))
+    places = {path: raw(leaf) for path, leaf in nnx.to_flat_state(numbered)}
+    state, (graphdef, layers, walked) = dict(nnx.to_flat_state(tree)), seen
+    targets = targets_of(walked, state, _sharding)
+    return Traced(graphdef, state, layers, targets, jaxpr_as_fun(jaxpr), places)
 
 
 def described(model: nnx.Module) -> tuple[list[Layer], Walked]:
