@@ -216,6 +216,19 @@ def test_haikus_own_networks():
     assert rest == {"counter", "hidden"}
 
 
+@pytest.mark.parametrize("positional", [False, True])
+def test_a_table_that_was_given_stays(positional):
+    table = jnp.arange(12.0).reshape(4, 3)
+
+    def function(x):
+        embed = hk.Embed(4, 3, table) if positional else hk.Embed(embedding_matrix=table)
+        return embed(x), hk.Embed(4, 3, name="other")(x)
+
+    transformed, x = hk.transform(function), jnp.zeros(2, jnp.int32)
+    assert [layer.kind for layer in fw.haiku.layers(transformed, x)] == [None, "Embedding"]
+    assert not differing([fw.haiku.init(transformed, KEY, x)["embed"]["embeddings"]], [table])
+
+
 def test_normalizations_that_torch_does_not_have_are_not_claimed():
     over_rows = hk.transform(lambda x: hk.LayerNorm(0, True, True)(x))
     (layer,) = fw.haiku.layers(over_rows, X)

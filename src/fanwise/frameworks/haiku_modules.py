@@ -146,8 +146,13 @@ class _Seen:
         self.active: list[Any] = []
         self.modules: dict[Names, Any] = {}
         self.made: dict[Path, _Made] = {}
+        self.given: list[hk.Module] = []
 
     def intercept(self, call: Any, args: Any, kwargs: Any, context: hk.MethodContext) -> Any:
+        if isinstance(context.module, hk.Embed) and context.method_name == "__init__":
+            matrix = kwargs.get("embedding_matrix", args[2] if len(args) > 2 else None)
+            if matrix is not None:
+                self.given.append(context.module)  # a table from elsewhere, which is to stay
         is_outermost = not self.active
         self.active.append(context.module)
         try:
@@ -192,6 +197,8 @@ class _Seen:
         # Outer modules before those that they are made of.
         for base in sorted(self.modules, key=len):
             module = self.modules[base]
+            if any(module is each for each in self.given):
+                continue
             below = {names[len(base) :]: free[names] for names in inside[base] if names in free}
             claim = claim_of(module, {rest: array.shape for rest, array in below.items()})
             if claim is None:
