@@ -131,6 +131,39 @@ def test_other_axes(axis):
     assert not differing(unstacked(ours, "blocks", 3, axis), expected)
 
 
+ROWS = {
+    "Embed": lambda rngs: nnx.Embed(7, 4, rngs=rngs),
+    "Conv": lambda rngs: nnx.Conv(4, 6, (3, 2), rngs=rngs),
+    "ConvTranspose": lambda rngs: nnx.ConvTranspose(4, 6, 3, rngs=rngs),
+    "LinearGeneral": lambda rngs: nnx.LinearGeneral((2, 3), (4, 5), axis=(-2, -1), rngs=rngs),
+    "BatchNorm": lambda rngs: nnx.BatchNorm(6, rngs=rngs),
+    "GroupNorm": lambda rngs: nnx.GroupNorm(6, 3, rngs=rngs),
+    "RMSNorm": lambda rngs: nnx.RMSNorm(6, rngs=rngs),
+    "InstanceNorm": lambda rngs: nnx.InstanceNorm(6, rngs=rngs),
+    "Einsum": lambda rngs: nnx.Einsum("ab,bc->ac", (4, 5), (5,), rngs=rngs),
+    "LoRALinear": lambda rngs: nnx.LoRALinear(4, 5, lora_rank=2, rngs=rngs),
+    "SpectralNorm": lambda rngs: nnx.SpectralNorm(nnx.Linear(4, 5, rngs=rngs), rngs=rngs),
+    "WeightNorm": lambda rngs: nnx.WeightNorm(nnx.Linear(4, 5, rngs=rngs), rngs=rngs),
+    "LSTM": lambda rngs: nnx.RNN(nnx.LSTMCell(4, 5, rngs=rngs), rngs=rngs),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_layer_by_itself_in_a_stack(name):
+    class Rows(nnx.Module):
+        def __init__(self, rngs, is_stacked):
+            self.stem = nnx.Linear(2, 4, rngs=rngs)
+            make = ROWS[name]
+            self.rows = (
+                repeat(make, 3, rngs) if is_stacked else nnx.List([make(rngs) for _ in range(3)])
+            )
+
+    stacked, single = (fw.nnx.layers(lambda r, s=s: Rows(r, s)) for s in (True, False))
+    assert listed(stacked) == listed(single)
+    shapes = [[dict(layer.shapes) for layer in layers] for layers in (stacked, single)]
+    assert shapes[0] == shapes[1]
+
+
 def test_the_biases_tell_the_axis_of_kernels():
     """A stack of 4 along axis 1 of kernels (4, 8) is as long as axis 0."""
 
