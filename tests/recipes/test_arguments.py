@@ -105,7 +105,9 @@ def test_zeros_are_for_norms_alone():
 
 
 @pytest.mark.parametrize(
-    "rule", [resnet(), fw.recipes.vgg(), dcgan(), gpt2(2), bert(), mup([])], ids=str
+    "rule",
+    [resnet(), fw.recipes.vgg(), dcgan(), gpt2(2), bert(), mup([])],
+    ids=["resnet", "vgg", "dcgan", "gpt2", "bert", "mup"],
 )
 def test_what_is_of_no_kind_is_left_alone(rule):
     layer = fw.Layer("", None, parameters={"cls_token": (1, 1, 8)})
