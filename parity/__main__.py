@@ -10,9 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-from parity.result import KINDS
+from parity.result import KINDS, LAYERED
 
 __all__ = ["main"]
+
+ALL = (*KINDS, *LAYERED)
+"""All kinds of checks."""
+
+_LAYERED = {"layers": "parity.layer_rows", "models": "parity.models_rows"}
 
 _NO_TORCH = (
     "parity: torch is not installed, and there is nothing to compare with; install it with\n"
@@ -27,16 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--kinds",
         type=lambda text: tuple(text.split(",")),
-        default=KINDS,
+        default=ALL,
         metavar="KIND,...",
-        help=f"the kinds of checks to run, of {', '.join(KINDS)} (default: all)",
+        help=f"the kinds of checks to run, of {', '.join(ALL)} (default: all)",
     )
     parser.add_argument(
         "--out", type=Path, default=None, help="folder of the written files (default: parity/out)"
     )
     options = parser.parse_args(arguments)
-    if unknown := set(options.kinds) - set(KINDS):
-        parser.error(f"--kinds must be of {', '.join(KINDS)}, got {', '.join(sorted(unknown))}")
+    if unknown := set(options.kinds) - set(ALL):
+        parser.error(f"--kinds must be of {', '.join(ALL)}, got {', '.join(sorted(unknown))}")
     if importlib.util.find_spec("torch") is None:
         print(_NO_TORCH, file=sys.stderr)
         return 2
@@ -48,11 +53,12 @@ def _run(kinds: tuple[str, ...], out: Path | None) -> int:
     import torch
     from rich.console import Console
 
+    from parity.layer_table import print_layers
     from parity.progress import Progress
     from parity.report import OUT, Report
     from parity.result import rows_of
     from parity.seeding import suite_seed
-    from parity.table import print_table
+    from parity.table import print_failures, print_table
 
     # Most tensors here are tiny: threads would cost more than they save.
     torch.set_num_threads(1)
@@ -60,14 +66,24 @@ def _run(kinds: tuple[str, ...], out: Path | None) -> int:
     findings = []
     for kind in (kind for kind in KINDS if kind in kinds):
         findings += importlib.import_module(f"parity.{kind}").run(seed, progress)
+    layered = {
+        kind: tuple(importlib.import_module(module).run(seed, progress))
+        for kind, module in _LAYERED.items()
+        if kind in kinds
+    }
     report = Report(
         rows_of(findings),
         seed,
         time.perf_counter() - start,
-        tuple(kind for kind in KINDS if kind not in kinds),
+        tuple(kind for kind in ALL if kind not in kinds),
+        **layered,
     )
     console = Console(width=None if sys.stdout.isatty() else 100)
-    print_table(report.rows, report.failures, console)
+    if report.rows:
+        print_table(report.rows, (), console)
+    print_layers("Layers", report.layers, console)
+    print_layers("Models", report.models, console)
+    print_failures(report.failures, console)
     console.print(report.summary(), soft_wrap=True, highlight=False)
     for path in report.write(out or OUT):
         console.print(f"wrote {path}", soft_wrap=True, highlight=False)

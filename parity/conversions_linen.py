@@ -15,7 +15,7 @@ from parity.conversions_pair import Array, Pair
 __all__ = ["LINEN", "nested"]
 
 # Draws of the module's own init, from which its default is read off.
-_DRAWS = 48
+_DRAWS = 400
 
 
 def nested(arrays: dict[tuple[str, ...], Any]) -> dict[str, Any]:

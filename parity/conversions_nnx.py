@@ -16,7 +16,7 @@ from parity.conversions_pair import Array, Pair
 __all__ = ["NNX"]
 
 # Draws of the module's own init, from which its default is read off.
-_DRAWS = 48
+_DRAWS = 400
 
 
 def _layers(pair: Pair, inputs: Sequence[Array]) -> list[Layer]:

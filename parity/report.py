@@ -6,6 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from parity import layer_table
+from parity.layer_result import LayerRow
 from parity.result import Row
 from parity.table import HEADERS, cells
 
@@ -25,30 +27,42 @@ class Report:
         seed: the suite's seed.
         seconds: wall time.
         not_run: kinds of checks that were left out.
+        layers: one for each kind of layer and framework.
+        models: one for each model and framework.
     """
 
     rows: tuple[Row, ...]
     seed: int
     seconds: float
     not_run: tuple[str, ...] = ()
+    layers: tuple[LayerRow, ...] = ()
+    models: tuple[LayerRow, ...] = ()
+
+    @property
+    def every_row(self) -> tuple[Row | LayerRow, ...]:
+        """Of all tables."""
+        return (*self.rows, *self.layers, *self.models)
 
     @property
     def agrees(self) -> bool:
         """Whether every row does, and there is one."""
-        return bool(self.rows) and all(row.agrees for row in self.rows)
+        return bool(self.every_row) and all(row.agrees for row in self.every_row)
 
     @property
     def failures(self) -> tuple[str, ...]:
         """A line for everything that is wrong."""
-        return tuple(f"{row.initializer}, {line}" for row in self.rows for line in row.failures)
+        layered = (line for row in (*self.layers, *self.models) for line in row.lines)
+        own = (f"{row.initializer}, {line}" for row in self.rows for line in row.failures)
+        return (*own, *layered)
 
     def summary(self) -> str:
         """What was run, and with which result."""
-        disagreeing = sum(not row.agrees for row in self.rows)
+        disagreeing = sum(not row.agrees for row in self.every_row)
+        torch = "torch.nn" if self.layers or self.models else "torch.nn.init"
         result = (
-            f"all {len(self.rows)} rows agree with torch.nn.init"
+            f"all {len(self.every_row)} rows agree with {torch}"
             if self.agrees
-            else f"{disagreeing} of {len(self.rows)} rows DISAGREE with torch.nn.init"
+            else f"{disagreeing} of {len(self.every_row)} rows DISAGREE with {torch}"
         )
         left_out = f" Not run: {', '.join(self.not_run)}." if self.not_run else ""
         return (
@@ -65,6 +79,8 @@ class Report:
             "versions": _versions(),
             "not_run": list(self.not_run),
             "rows": [row.as_json() for row in self.rows],
+            "layers": [row.as_json() for row in self.layers],
+            "models": [row.as_json() for row in self.models],
         }
 
     def as_markdown(self) -> str:
@@ -78,6 +94,9 @@ class Report:
             _line("---" for _ in HEADERS),
             *(_line(cells(row)) for row in self.rows),
         ]
+        for title, layered in (("Layers", self.layers), ("Models", self.models)):
+            if layered:
+                lines += ["", f"## {title}", "", *_layered(layered)]
         if self.failures:
             lines += ["", "## What disagrees", "", *(f"- {line}" for line in self.failures)]
         return "\n".join(lines) + "\n"
@@ -89,6 +108,14 @@ class Report:
         as_json.write_text(json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n", "utf-8")
         as_markdown.write_text(self.as_markdown(), "utf-8")
         return as_json, as_markdown
+
+
+def _layered(rows: tuple[LayerRow, ...]) -> list[str]:
+    return [
+        _line(header.replace("\n", " ") for header in layer_table.HEADERS),
+        _line("---" for _ in layer_table.HEADERS),
+        *(_line(layer_table.layer_cells(row)) for row in rows),
+    ]
 
 
 def _line(texts: Any) -> str:

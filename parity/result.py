@@ -7,9 +7,13 @@ from typing import Any
 
 from fanwise.testing import Check
 
-__all__ = ["KINDS", "NEAREST", "OURS", "TORCH", "Finding", "Row", "rows_of"]
+__all__ = ["KINDS", "LAYERED", "NEAREST", "OURS", "TORCH", "Finding", "Row", "rows_of"]
 
 KINDS = ("exact", "structural", "statistical", "power")
+"""Kinds of checks of the functions of torch.nn.init."""
+
+LAYERED = ("layers", "models")
+"""Kinds of checks of the modules of torch.nn, with tables of their own."""
 
 OURS = "fanwise"
 NEAREST = "jax.nn.initializers"

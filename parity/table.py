@@ -9,7 +9,7 @@ from rich.text import Text
 
 from parity.result import Row
 
-__all__ = ["HEADERS", "cells", "print_table"]
+__all__ = ["HEADERS", "cells", "print_failures", "print_table"]
 
 HEADERS = (
     "initializer",
@@ -94,6 +94,11 @@ def print_table(rows: Iterable[Row], failures: Iterable[str], console: Console) 
             texts[-1].stylize("green" if row.nearest_agrees else "yellow")
         table.add_row(*texts)
     console.print(table)
+    print_failures(failures, console)
+
+
+def print_failures(failures: Iterable[str], console: Console) -> None:
+    """Print what is wrong, up to a limit."""
     lines = list(failures)
     for line in lines[:_FAILURES]:
         console.print(Text(line, "red"), soft_wrap=True)

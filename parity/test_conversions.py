@@ -1,25 +1,17 @@
 """Layers of linen and nnx start and compute as torch's; where one does not, it is noticed."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
 
-import fanwise
-from fanwise.distributions import Uniform
 from fanwise.frameworks import linen
-from fanwise.layers import Piece, View
-from fanwise.rules import chain, torch_default
 from parity.conversions_compare import TOLERANCE, compare
 from parity.conversions_linen import LINEN
 from parity.conversions_nnx import NNX
 from parity.conversions_pairs import PAIRS
-
-BY_NAME = {str(pair): pair for pair in PAIRS}
-
+from parity.conversions_planted import PLANTED_PAIRS
 
 PAIRED = [
     pytest.param(framework, pair, id=f"{framework.name}: {pair}")
@@ -30,7 +22,7 @@ PAIRED = [
 
 
 def test_names_are_distinct():
-    assert len(BY_NAME) == len(PAIRS)
+    assert len(set(map(str, PAIRS))) == len(PAIRS)
     assert len(PAIRED) > 1.8 * len(PAIRS)
 
 
@@ -41,94 +33,22 @@ def test_it_starts_and_computes_as_torch(framework, pair, seed):
     assert compared.off <= TOLERANCE
 
 
-def _pieces(change):
-    """An error in where a layer's parameters live."""
-
-    def spoil(layer):
-        leaves = [replace(leaf, pieces=tuple(map(change, leaf.pieces))) for leaf in layer.leaves]
-        return replace(layer, leaves=tuple(leaves))
-
-    return spoil
+PLANTED = [
+    pytest.param(framework, planted, id=f"{framework.name}: {planted.error}, {planted.pair}")
+    for framework in (LINEN, NNX)
+    for planted in PLANTED_PAIRS
+    if framework.has(planted.pair)
+]
 
 
-def _gates_swapped(piece: Piece) -> Piece:
-    if piece.part is None or piece.part[0] < 2:
-        return piece
-    return replace(piece, part=(5 - piece.part[0], 4))
-
-
-def _not_flipped(piece: Piece) -> Piece:
-    return replace(piece, view=View(piece.view.pattern))
-
-
-def _heads_last(piece: Piece) -> Piece:
-    """The features of a head before the heads."""
-    if piece.view.pattern != "(n d) i -> i n d":
-        return piece
-    return replace(piece, view=View("(d n) i -> i n d", piece.view.sizes))
-
-
-def _squares_not_transposed(piece: Piece) -> Piece:
-    return replace(piece, view=View("o i -> o i"))
-
-
-@pytest.mark.parametrize(
-    ("pair", "change"),
-    [
-        ("LSTM as RNN(LSTMCell)", _gates_swapped),
-        ("ConvTranspose2d as ConvTranspose, transpose_kernel=False, bias=False", _not_flipped),
-        ("MultiheadAttention as MultiHeadAttention", _heads_last),
-    ],
-)
-def test_a_wrong_place_is_noticed(pair, change, seed):
-    compared = compare(BY_NAME[pair], LINEN, seed, spoil=_pieces(change))
-    assert "outputs off by" in compared.lines[-1]
-    assert compared.off > 100 * TOLERANCE
-
-
-def _without_hidden_biases(layer):
-    """One uniform for torch's two biases."""
-    return {name: fanwise.zeros() for name in layer.shapes if name.startswith("bias_hh")}
-
-
-def _unpacked(layer):
-    return {name: Uniform(-0.5, 0.5) for name in layer.shapes if name == "in_proj_weight"}
-
-
-def _fan_of_inputs(layer):
-    return {"weight": fanwise.kaiming_uniform(a=5**0.5, mode="fan_out")}
-
-
-def _constant_size(layer):
-    return {"parametrizations.weight.original0": fanwise.ones()}
-
-
-@pytest.mark.parametrize(
-    ("pair", "wrong"),
-    [
-        ("LSTM as RNN(LSTMCell)", _without_hidden_biases),
-        ("GRU as Bidirectional(GRUCell)", _without_hidden_biases),
-        ("MultiheadAttention as MultiHeadAttention", _unpacked),
-        ("ConvTranspose2d as ConvTranspose, transpose_kernel=False, bias=False", _fan_of_inputs),
-        ("Linear as Dense", lambda layer: {"bias": fanwise.zeros()}),
-        ("PReLU as PReLU", lambda layer: {"weight": fanwise.constant(0.01)}),
-        ("Embedding as Embed", lambda layer: {"weight": fanwise.normal(0.0, 6**-0.5)}),
-    ],
-)
-def test_a_wrong_start_is_noticed(pair, wrong, seed):
-    compared = compare(BY_NAME[pair], LINEN, seed, chain(torch_default, wrong))
+@pytest.mark.parametrize(("framework", "planted"), PLANTED)
+def test_planted_errors_are_caught_and_nothing_else_is_said(framework, planted, seed):
+    compared = planted.compared(framework, seed)
     assert compared.lines
-    assert all("torch asks for" in line for line in compared.lines)
-    # The conversion is right all the same.
-    assert compared.off <= TOLERANCE
-
-
-def test_what_is_left_to_flax_is_noticed(seed):
-    def weights(layer):
-        return {"weight": torch_default(layer)["weight"]}
-
-    (line,) = compare(BY_NAME["Linear as Dense"], LINEN, seed, weights).lines
-    assert "left to the framework's own init" in line
+    assert all(planted.message in line for line in compared.lines)
+    # An error in where a parameter lives is plain, and one in how it starts changes no output.
+    is_place = planted.message == "outputs off by"
+    assert compared.off > 100 * TOLERANCE if is_place else compared.off <= TOLERANCE
 
 
 @pytest.mark.parametrize(
