@@ -8,7 +8,8 @@ A rule is a plain function::
 
 It sees torch's names and shapes, so that fans mean what they mean in torch, and answers with an
 Initializer, a Distribution, or any function ``(key, shape, dtype) -> array``. What it does not
-name stays as it was.
+name stays as it was. A function gets torch's shape, (out, in) for a linear layer, which
+``jax.nn.initializers`` read the other way round; ours are told.
 """
 
 import re
@@ -36,7 +37,7 @@ def torch_default(layer: Layer) -> Answer:
         ...     {"in_features": 16, "out_features": 8},
         ...     {"weight": (8, 16), "bias": (8,)},
         ... )
-        >>> torch_default(linear)["weight"]
+        >>> print(torch_default(linear)["weight"])
         Uniform(-0.25, 0.25)
     """
     if layer.kind is None:
@@ -115,6 +116,11 @@ def answer_of(rule: Rule, layer: Layer) -> dict[str, Value]:
             function.
         ValueError: if it names what the layer does not have.
     """
+    if not callable(rule) or isinstance(rule, Initializer):
+        raise TypeError(
+            f"rule must be a function from a layer to a mapping, got {rule!r} of type "
+            f"{type(rule).__name__}; by_kind() and by_path() make one of a mapping"
+        )
     answer = rule(layer)
     if answer is None:
         return {}

@@ -107,7 +107,7 @@ def test_stacked_layers_are_drawn_one_by_one(structured):
     assert weights.shape == (3, 4, 4)
     for index in range(3):
         if structured:
-            (key,) = path_keys(KEY, [f"blocks/{index}/linear:weight"])
+            (key,) = path_keys(KEY, [f"blocks/{index}/linear:Linear:weight"])
             expected = fw.orthogonal().distribution((4, 4), "OI").sample(key, (4, 4)).T
         else:
             (key,) = path_keys(KEY, [f"blocks/{index}/linear/w"])

@@ -204,7 +204,7 @@ def test_unclaimed_variables_are_listed_and_kept():
     layers = {layer.path: layer for layer in fw.linen.layers(Bare(), X)}
     assert layers[""].kind is None
     assert layers[""].source == "Bare"
-    assert dict(layers[""].parameters) == {"position": (8, 12), "steps": ()}
+    assert dict(layers[""].parameters) == {"position": (8, 12), "steps@counts": ()}
     ours, own = fw.linen.init(Bare(), RNGS, X), Bare().init(RNGS, X)
     assert (ours["params"]["position"] == own["params"]["position"]).all()
     assert ours["counts"]["steps"].dtype == jnp.int32

@@ -93,7 +93,7 @@ class Answered:
 
     def name_of(self, parameter: str) -> str:
         """The name that the key of something in torch's shape is made from."""
-        return f"{self.layer.path}:{parameter}"
+        return _name_of(self.layer, parameter)
 
     def dtype_of(self, parameter: str, targets: Mapping[Hashable, Any]) -> DType:
         """The dtype of the arrays that a parameter is kept in."""
@@ -145,13 +145,35 @@ def answered(layer: Layer, rule: Rule) -> Answered:
             f"{layer.path}: the rule's answer needs {', '.join(sorted(missing))} as well, from "
             f"which other values follow"
         )
-    made = {
-        name: value
+    indirect = {
+        name
         for name, value in answer.items()
         if name in sources or not isinstance(value, ScalarDistribution | Constant)
     }
+    made = {name: answer[name] for name in _with_terms(layer, indirect) if name in answer}
     slots = {leaf: list(_slots(layer, leaf, answer, made)) for leaf in layer.leaves}
     return Answered(layer, slots, made)
+
+
+def _name_of(layer: Layer, parameter: str) -> str:
+    """What the key of something in torch's shape is made from.
+
+    With the kind, since what no layer claims may be listed at the path of a layer.
+    """
+    return f"{layer.path}:{layer.kind or ''}:{parameter}"
+
+
+def _with_terms(layer: Layer, names: set[str]) -> list[str]:
+    """Those names, and what is added to them in the framework's arrays."""
+    found = set(names)
+    terms = [
+        {piece.name for piece in leaf.pieces if piece.at == at}
+        for leaf in layer.leaves
+        for at in {piece.at for piece in leaf.pieces}
+    ]
+    while added := [each for each in terms if each & found and not each <= found]:
+        found |= set().union(*added)
+    return [name for name in layer.shapes if name in found]
 
 
 def _distribution(value: Any, layer: Layer, name: str) -> Any:
@@ -198,7 +220,7 @@ def _slot(
     values = tuple(answer[piece.name] for piece in pieces)
     shapes = tuple(layer.shapes[piece.name] for piece in pieces)
     if any(piece.name in made for piece in pieces):
-        names = tuple(f"{layer.path}:{piece.name}" for piece in pieces)
+        names = tuple(_name_of(layer, piece.name) for piece in pieces)
         return Slot(at, shape, tuple(pieces), shapes, values, names, is_direct=False)
     total = sum_of(values)
     if total is not None:

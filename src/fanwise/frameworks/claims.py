@@ -79,7 +79,7 @@ def layers_of(found: Iterable[Found]) -> list[Layer]:
     """
     listed: list[tuple[tuple[tuple[int, int], ...], Layer]] = []
     starts: dict[Names, int] = {}
-    for order, each in enumerate(found):
+    for order, each in enumerate(_fitting(one) for one in found):
         longest = _longest(each)
         prefixes = [longest.names[:at] for _, _, at in longest.stack] if longest else []
         for positions in _positions(each):
@@ -128,7 +128,6 @@ def _layer(each: Found, positions: tuple[int, ...]) -> Layer:
         buffers = {name: shape for name, shape in every.items() if name in named}
     for rest, own in pieces.items():
         array = each.arrays[rest]
-        _check(each, array, own, shapes | buffers)
         of_array = _own_positions(array.stack, _stack_of(each), positions)
         stack = tuple(
             (axis, index) for (axis, _, _), index in zip(array.stack, of_array, strict=True)
@@ -165,18 +164,27 @@ def _numbered(names: Names, stack: Stack, positions: tuple[int, ...]) -> str:
     return "/".join(numbered)
 
 
-def _check(
-    each: Found, array: Array, pieces: tuple[Piece, ...], shapes: Mapping[str, tuple[int, ...]]
-) -> None:
-    """That what torch's shapes come to is what the model has."""
-    for piece in pieces:
-        shape = piece.view.shape(piece.torch_shape(shapes[piece.name]))
-        region = array.shape
-        if piece.at is not None:
-            region = tuple(stop - start for start, stop in piece.at)
-        if shape != region:
-            raise ValueError(
-                f"{'/'.join(array.names)} of {each.source} has the shape {region}, where torch's "
-                f"{piece.name} {shapes[piece.name]} comes to {shape}; this is an error in fanwise, "
-                f"please report it"
-            )
+def _fitting(each: Found) -> Found:
+    """Without the claim if torch's shapes do not come to those that the model has.
+
+    A normalization over several axes at once, say, is none of torch's.
+    """
+    if each.claim is None:
+        return each
+    kind, sizes = kind_of(each.claim.kind), each.claim.hyperparameters
+    shapes = {**kind.shapes(**sizes), **kind.buffers(**sizes)}
+    fits = all(
+        piece.name in shapes and _fits(each.arrays[rest].shape, piece, shapes[piece.name])
+        for rest, own in each.claim.pieces.items()
+        for piece in own
+    )
+    return each if fits else replace(each, claim=None)
+
+
+def _fits(shape: tuple[int, ...], piece: Piece, torch_shape: tuple[int, ...]) -> bool:
+    if piece.at is not None:
+        shape = tuple(stop - start for start, stop in piece.at)
+    try:
+        return piece.view.shape(piece.torch_shape(torch_shape)) == shape
+    except ValueError:
+        return False

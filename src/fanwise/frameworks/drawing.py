@@ -6,7 +6,7 @@ made in torch's shape and rearranged. All of it is drawn together, see :mod:`fan
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -117,11 +117,14 @@ def _key_names(names: list[str]) -> list[str]:
     """What keys are made from: ``blocks_0`` and ``blocks/0`` are the same layer.
 
     The one is how linen numbers a list of modules, the other how nnx does, and how stacked layers
-    are listed. Should a model have both, each keeps the name it has.
+    are listed. Should a model have both, the second keeps the name it has.
     """
-    common = [_NUMBERED.sub(r"/\1", name) for name in names]
-    count = Counter(common)
-    return [own if count[own] == 1 else name for own, name in zip(common, names, strict=True)]
+    taken: dict[str, str] = {}
+    for name in names:
+        common = _NUMBERED.sub(r"/\1", name)
+        # No other name begins so.
+        taken[name] = f"={name}" if common in taken.values() else common
+    return list(taken.values())
 
 
 def _is_function(value: Any) -> bool:

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from fanwise.frameworks.claims import Claim
 from fanwise.layers import Piece, View
 
@@ -42,7 +44,7 @@ def _linear_general(module: Any, shapes: Shapes) -> Claim | None:
         return None  # independent weights for each position, which torch does not have
     # linen's name, and nnx's.
     outputs: Any = module.features if hasattr(module, "features") else module.out_features
-    count = 1 if isinstance(outputs, int) else len(outputs)
+    count = 1 if np.ndim(outputs) == 0 else len(outputs)
     return _flattened(shapes, len(shapes[_KERNEL]) - count)
 
 

@@ -73,6 +73,7 @@ def init(
         TypeError, ValueError: for a key that is none, and for what a rule answers wrongly.
 
     Example:
+        >>> import jax
         >>> variables = init(nn.Dense(3), jax.random.key(0), jax.numpy.zeros((1, 16)))
         >>> variables["params"]["bias"].shape
         (3,)
@@ -84,10 +85,15 @@ def init(
         check_key(own)
     traced = trace(model, rngs, inputs, options, method)
     own = rngs["params"]
-    arrays = draw(traced.layers, rule, own, traced.targets, traced.own_init(rngs))
-    rest = [path for path in traced.targets if path not in arrays]
-    if rest:
-        arrays |= traced.own_init(rngs)(rest)
+    arrays = draw(
+        traced.layers, rule, own, traced.targets, lambda paths: traced.compute(rngs, paths, {})
+    )
+    rest = [path for path in traced.paths if path not in arrays]
+    if parameters := [path for path in rest if path[0] == "params"]:
+        arrays |= traced.compute(rngs, parameters, {})
+    if state := [path for path in rest if path[0] != "params"]:
+        # It may follow from parameters, as a spectral norm's does, and so sees these.
+        arrays |= traced.compute(rngs, state, arrays)
     return traced.rebuilt(traced.variables, arrays)
 
 
@@ -121,6 +127,7 @@ def apply(
         ValueError: if the variables are not those of the module.
 
     Example:
+        >>> import jax
         >>> import fanwise
         >>> model, x = nn.Dense(3), jax.numpy.zeros((1, 16))
         >>> variables = model.init(jax.random.key(0), x)

@@ -1,6 +1,7 @@
 """A linen model as it would be initialized: its layers, its variables, its own init."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,14 +10,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-from jax.sharding import NamedSharding
+from flax.linen import spmd
+from jax.sharding import NamedSharding, PartitionSpec
 
 from fanwise.frameworks.claims import layers_of
 from fanwise.frameworks.drawing import Target
 from fanwise.frameworks.linen_seen import Seen, mark
-from fanwise.frameworks.linen_tree import Path, flat, is_box, replaced, unboxed
+from fanwise.frameworks.linen_tree import (
+    Path,
+    flat,
+    init_around,
+    is_box,
+    replaced,
+    unboxed,
+    unflat,
+)
 from fanwise.layers import Layer
-from fanwise.typing import Key
 
 __all__ = ["Traced", "trace"]
 
@@ -29,17 +38,19 @@ class Traced:
         layers: the model's layers.
         variables: what ``model.init`` would give, abstractly.
         targets: the arrays to be made.
-        compute: ``model.init`` of keys, compiled for the paths asked for.
+        compute: ``model.init`` of keys, compiled for the paths asked for, where some arrays are
+            already there.
     """
 
     layers: list[Layer]
     variables: Any
     targets: Mapping[Path, Target]
-    compute: Callable[[Any, list[Path]], dict[Path, Any]]
+    compute: Callable[[Any, list[Path], Mapping[Path, Any]], dict[Path, Any]]
 
-    def own_init(self, rngs: Mapping[str, Key]) -> Callable[[list[Path]], dict[Path, Any]]:
-        """The model's own init, of the paths asked for and no others."""
-        return lambda paths: self.compute(rngs, paths)
+    @property
+    def paths(self) -> list[Path]:
+        """Of all variables, keys among them."""
+        return list(flat(self.variables))
 
     def of(self, variables: Any) -> "Traced":
         """The same for variables that the user has: their dtypes, and only what is there."""
@@ -54,9 +65,11 @@ class Traced:
             for path in self.targets
             if path not in given and path[0] in variables
         ]
+        if self.targets and not set(self.targets) & set(given):
+            missing = [f"{'/'.join(path)}: missing" for path in self.targets]
         if wrong or missing:
             raise ValueError(
-                "variables are not those of the model with these inputs:\n  "
+                "variables must be those of the model with these inputs, collections included:\n  "
                 + "\n  ".join(wrong + missing)
             )
         targets = {
@@ -106,11 +119,13 @@ def trace(
     values, treedef = jax.tree.flatten((tuple(inputs), dict(options)))
     is_array = [isinstance(v, jax.Array | np.ndarray | jax.ShapeDtypeStruct) for v in values]
 
-    def run(rngs: Any, arrays: Sequence[Any]) -> Any:
+    def run(rngs: Any, arrays: Sequence[Any], there: Mapping[Path, Any] | None = None) -> Any:
         given = iter(arrays)
         merged = [next(given) if array else v for v, array in zip(values, is_array, strict=True)]
         args, kwargs = jax.tree.unflatten(treedef, merged)
-        return model.init(rngs, *args, method=method, **kwargs)
+        if not there:
+            return model.init(rngs, *args, method=method, **kwargs)
+        return init_around(model, unflat(there), rngs, args, kwargs, method)
 
     arrays = [value for value, array in zip(values, is_array, strict=True) if array]
     if rngs is None:
@@ -119,16 +134,19 @@ def trace(
     with nn.intercept_methods(seen.intercept):
         variables = jax.eval_shape(run, rngs, arrays)
 
-    def compute(rngs: Any, paths: list[Path]) -> dict[Path, Any]:
-        def chosen(rngs: Any) -> dict[Path, Any]:
+    def compute(
+        rngs: Any, paths: list[Path], there: Mapping[Path, Any], inputs: Sequence[Any] = arrays
+    ) -> dict[Path, Any]:
+        def chosen(rngs: Any, there: list[Any]) -> list[Any]:
             concrete = [
                 jnp.zeros(a.shape, a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a
-                for a in arrays
+                for a in inputs
             ]
-            leaves = flat(run(rngs, concrete))
-            return {path: unboxed(leaves[path]) for path in paths}
+            leaves = flat(run(rngs, concrete, dict(zip(known, there, strict=True))))
+            return [unboxed(leaves[path]) for path in paths]
 
-        return dict(jax.jit(chosen)(rngs))
+        known = list(there)
+        return dict(zip(paths, jax.jit(chosen)(rngs, list(there.values())), strict=True))
 
     final = {path: unboxed(leaf) for path, leaf in flat(variables).items()}
     targets = {
@@ -141,9 +159,11 @@ def trace(
         """The arrays, each of its owner's shape and equal in all positions of a stack."""
         marking = nn.intercept_methods(partial(mark, frozenset(paths)))
         # The answer is needed now, under the user's jit as well.
-        with marking, jax.ensure_compile_time_eval():
-            rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
-            return compute(rngs, paths)
+        is_traced = isinstance(jnp.zeros(()), jax.core.Tracer)
+        now = jax.ensure_compile_time_eval() if is_traced else nullcontext()
+        zeros = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays]
+        with marking, now:
+            return compute({name: jax.random.key(0) for name in rngs}, paths, {}, zeros)
 
     return Traced(layers_of(seen.found(targets, probe)), variables, targets, compute)
 
@@ -153,7 +173,10 @@ def _sharding(box: Any) -> NamedSharding | None:
     if not isinstance(box, nn.Partitioned):
         return None
     mesh = box.mesh if box.mesh is not None else jax.sharding.get_abstract_mesh()
-    spec = box.get_partition_spec()
+    if isinstance(box, nn.LogicallyPartitioned):
+        spec = spmd.logical_to_mesh_axes(box.names, box.rules) or PartitionSpec()
+    else:
+        spec = box.get_partition_spec()
     axes = {name for entry in spec for name in (entry if isinstance(entry, tuple) else (entry,))}
     if mesh.empty or not axes - {None} <= set(mesh.axis_names):
         return None

@@ -1,7 +1,7 @@
 """Watching a linen model's modules run, abstractly, and sorting their arrays into layers."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,11 +19,16 @@ from fanwise.frameworks.stacking import is_ambiguous, stacks_of
 __all__ = ["Seen", "mark"]
 
 
+# Where Flax's own layers keep what torch has as well.
+COLLECTIONS = ("params", "batch_stats")
+
+
 class Seen:
     """The modules that ran, in order, and the shapes of their variables at every level."""
 
     def __init__(self) -> None:
-        self.modules: dict[Names, nn.Module] = {}
+        # By path; where scopes are shared several modules have the same.
+        self.modules: dict[Names, list[nn.Module]] = {}
         self.shapes: dict[Names, dict[Path, set[tuple[int, ...]]]] = defaultdict(
             lambda: defaultdict(set)
         )
@@ -36,10 +41,11 @@ class Seen:
         # Constructors of lifted classes come by as lambdas of modules that are bound to nothing.
         is_bound = module.scope is not None and context.method_name != "<lambda>"
         if is_bound:
-            self.modules.setdefault(module.path, module)
+            self.modules.setdefault(module.path, [])
         result = call(*args, **kwargs)
         if is_bound:
-            self.modules[module.path] = module
+            same = [m for m in self.modules[module.path] if type(m) is not type(module)]
+            self.modules[module.path] = [*same, module]
             for path, leaf in flat(dict(module.variables)).items():
                 collection, *names = path
                 shape = tuple(unboxed(leaf).shape)
@@ -62,7 +68,7 @@ class Seen:
         }
         free = dict(arrays)
         found = []
-        for names, module in self.modules.items():
+        for names, module in self._each():
             if layer_class(module) in UNKNOWN_CELLS:
                 # Not as the Dense and Conv that they are made of.
                 taken = {array.names[len(names) :]: array for array in below(names, free)}
@@ -77,11 +83,17 @@ class Seen:
         rest: dict[Names, dict[Names, Array]] = defaultdict(dict)
         for path, array in free.items():
             owner = self._owner(path)
-            rest[owner][path[1 + len(owner) :]] = array
+            rest[owner][array.names[len(owner) :]] = array
         for names, own in rest.items():
-            source = source_of(self.modules[names]) if names in self.modules else "variables"
+            # The last to end is the one around the others.
+            source = source_of(self.modules[names][-1]) if self.modules.get(names) else "variables"
             found.append(Found(names, source, own))
         return sorted(found, key=lambda each: order.get(each.names, len(order)))
+
+    def _each(self) -> Iterator[tuple[Names, nn.Module]]:
+        for names, modules in self.modules.items():
+            for module in modules:
+                yield names, module
 
     def _owner(self, path: Path) -> Names:
         """The deepest module that ran above an array."""
@@ -102,7 +114,11 @@ class Seen:
 
     def _array(self, path: Path, target: Target, known: Sequence[int]) -> Array:
         shape, stack = stacks_of(target.shape, self._levels(path), known)
-        return Array(path, path[1:], shape, target.dtype, stack)
+        collection, *names = path
+        if collection not in COLLECTIONS:
+            # Another collection may have a variable of the same name.
+            names[-1] = f"{names[-1]}@{collection}"
+        return Array(path, tuple(names), shape, target.dtype, stack)
 
 
 def _is_constant(array: Any, axis: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from fanwise.frameworks.claims import Array, Claim, Found
 from fanwise.frameworks.flax_cells import CELLS, cell_claim
 from fanwise.frameworks.flax_layers import CLAIMS
-from fanwise.frameworks.nnx_modules import Names, Walked, source_of
+from fanwise.frameworks.nnx_modules import Names, Walked, layer_class, source_of
 from fanwise.frameworks.nnx_stacks import Stacked
 from fanwise.frameworks.nnx_weight_norm import weight_norm_claim
 
@@ -69,7 +69,7 @@ def _claims(
     module: Any, names: Names, free: Free, walked: Walked
 ) -> Iterator[tuple[Names, Names, Claim]]:
     """What a module is: where it is listed, what its arrays are below, and the claim."""
-    source = source_of(module)
+    source = layer_class(module)
     at, claim = names, None
     if source == "RNN":
         at = (*names, "cell")
@@ -77,7 +77,7 @@ def _claims(
     elif source == "Bidirectional":
         bases = [(*names, run, "cell") for run in ("forward_rnn", "backward_rnn")]
         runs = [module.forward_rnn, module.backward_rnn]
-        if all(source_of(run) == "RNN" for run in runs):
+        if all(layer_class(run) == "RNN" for run in runs):
             claim = _recurrent(runs, bases, names, free)
     elif source in CELLS:
         claim = _cell(module, names, free)
@@ -94,7 +94,7 @@ def _claims(
 
 
 def _layer(module: Any, names: Names, free: Free) -> Claim | None:
-    source = _SAME.get(source_of(module), source_of(module))
+    source = _SAME.get(layer_class(module), layer_class(module))
     shapes = _shapes(names, free)
     if source not in CLAIMS or not shapes or not set(_NEEDED.get(source, ())) <= set(shapes):
         return None
@@ -109,7 +109,7 @@ def _shapes(names: Names, free: Free) -> dict[Names, tuple[int, ...]]:
 def _cell(
     cell: Any, names: Names, free: Free, suffix: str = "", prefix: Names = ()
 ) -> Claim | None:
-    source = source_of(cell)
+    source = layer_class(cell)
     if source not in CELLS:
         return None
     gates = [gate for gate in CELLS[source][1] if hasattr(cell, gate)]

@@ -15,7 +15,7 @@ from flax import nnx
 
 from fanwise.typing import DType
 
-__all__ = ["Entry", "Names", "Path", "Walked", "source_of", "walk"]
+__all__ = ["Entry", "Names", "Path", "Walked", "layer_class", "source_of", "walk"]
 
 Names: TypeAlias = tuple[str, ...]
 Path: TypeAlias = tuple[Any, ...]
@@ -58,14 +58,19 @@ class Walked:
     entries: list[Entry] = field(default_factory=list)
 
 
-def source_of(module: Any) -> str:
-    """nnx's class of a module, also of one derived from it; else the module's own."""
+def layer_class(module: Any) -> str:
+    """nnx's class of a module, also of one derived from it; nothing for a user's own."""
     for cls in type(module).__mro__:
         if not issubclass(cls, nnx.Pytree) or cls in _BASES:
             break
         if cls.__module__.startswith("flax.nnx."):
             return cls.__name__
-    return type(module).__name__
+    return ""
+
+
+def source_of(module: Any) -> str:
+    """The name under which a module is listed."""
+    return layer_class(module) or type(module).__name__
 
 
 def walk(model: nnx.Module) -> Walked:

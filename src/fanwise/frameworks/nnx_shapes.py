@@ -7,7 +7,7 @@ of one layer, so that the two together tell the axis.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from fanwise.frameworks.nnx_modules import Names, source_of
+from fanwise.frameworks.nnx_modules import Names, layer_class
 
 __all__ = ["LAYERS", "own_shape"]
 
@@ -98,7 +98,7 @@ def own_shape(module: Any, rest: Names, shape: Shape) -> Shape | None:
         rest: the array's names below the module.
         shape: of the array as it is.
     """
-    source = source_of(module)
+    source = layer_class(module)
     if source in _KNOWN and len(rest) == 1:
         return _KNOWN[source](module).get(rest[0])
     rank = _RANKS.get((source, rest[-1]))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from fanwise.frameworks.nnx_modules import Entry, Names, Walked, source_of
+from fanwise.frameworks.nnx_modules import Entry, Names, Walked, layer_class
 from fanwise.frameworks.nnx_shapes import LAYERS, own_shape
 from fanwise.frameworks.stacking import added_axes
 
@@ -162,6 +162,6 @@ def _chain(node: Names, below: Sequence[Stacked], count: int, walked: Walked) ->
 def _is_layer(node: Names, walked: Walked) -> bool:
     """Whether a module is one of nnx's layers, or a part of nnx's Sequential."""
     parent = walked.modules.get(node[:-1])
-    if parent is not None and node and source_of(parent) == "Sequential":
+    if parent is not None and node and layer_class(parent) == "Sequential":
         return True
-    return source_of(walked.modules.get(node)) in LAYERS
+    return layer_class(walked.modules.get(node)) in LAYERS
