@@ -178,3 +178,20 @@ def test_legal_models_are_not_refused(model):
 def test_what_is_no_rule_is_refused(rule):
     with pytest.raises(TypeError, match="rule must be a function from a layer"):
         fw.linen.init(nn.Dense(3), KEY, X, rule=rule)
+
+
+def test_a_kernel_that_is_kept_transposed_is_not_torchs():
+    class Transposed(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            swap = lambda tree: jax.tree.map(lambda leaf: leaf.T, tree)
+            mapped = nn.map_variables(
+                nn.Dense, "params", trans_in_fn=swap, trans_out_fn=swap, init=True
+            )
+            return mapped(3, name="layer")(x)
+
+    layers = fw.linen.layers(Transposed(), X)
+    assert None in [layer.kind for layer in layers]
+    ours, own = fw.linen.init(Transposed(), KEY, X), Transposed().init(KEY, X)
+    assert ours["params"]["layer"]["kernel"].shape == (3, 8)
+    assert np.array_equal(ours["params"]["layer"]["kernel"], own["params"]["layer"]["kernel"])

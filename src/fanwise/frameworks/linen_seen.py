@@ -14,7 +14,7 @@ from fanwise.frameworks.drawing import Target
 from fanwise.frameworks.flax_cells import UNKNOWN_CELLS
 from fanwise.frameworks.linen_claims import below, claims_of, layer_class, source_of
 from fanwise.frameworks.linen_tree import Names, Path, flat, replaced, unboxed
-from fanwise.frameworks.stacking import is_ambiguous, stacks_of
+from fanwise.frameworks.stacking import is_ambiguous, is_stack, stacks_of
 
 __all__ = ["Seen", "mark"]
 
@@ -57,7 +57,10 @@ class Seen:
     ) -> list[Found]:
         """Every array in one layer, in the order in which the modules ran."""
         doubtful = [
-            p for p, target in targets.items() if is_ambiguous(target.shape, self._levels(p))
+            path
+            for path, target in targets.items()
+            if is_stack(target.shape, self._levels(path))
+            and is_ambiguous(target.shape, self._levels(path))
         ]
         known = {
             path: [axis for axis in range(array.ndim) if _is_constant(np.asarray(array), axis)]
@@ -113,8 +116,15 @@ class Seen:
         return [level.get(path, set()) for level in seen]
 
     def _array(self, path: Path, target: Target, known: Sequence[int]) -> Array:
-        shape, stack = stacks_of(target.shape, self._levels(path), known)
+        levels = self._levels(path)
         collection, *names = path
+        shape: tuple[int, ...] = target.shape
+        stack: tuple[tuple[int, int, int], ...] = ()
+        if is_stack(target.shape, levels):
+            shape, stack = stacks_of(target.shape, levels, known)
+        else:
+            # nn.map_variables: what is kept is not what the layer sees, and so not torch's.
+            names[-1] = f"{names[-1]}@mapped"
         if collection not in COLLECTIONS:
             # Another collection may have a variable of the same name.
             names[-1] = f"{names[-1]}@{collection}"

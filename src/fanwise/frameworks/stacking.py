@@ -5,10 +5,10 @@ inside of them sees the array without it, and those outside with it.
 """
 
 from collections.abc import Collection, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TypeAlias
 
-__all__ = ["added_axes", "is_ambiguous", "stacks_of"]
+__all__ = ["added_axes", "is_ambiguous", "is_stack", "stacks_of"]
 
 Shape: TypeAlias = tuple[int, ...]
 Stack: TypeAlias = tuple[tuple[int, int, int], ...]
@@ -41,6 +41,12 @@ def stacks_of(
     return tuple(size for _, size in left), tuple(stack)
 
 
+def is_stack(shape: Shape, levels: Sequence[Collection[Shape]]) -> bool:
+    """Whether the whole array is one of those that modules saw, or a stack of them."""
+    shapes = sorted({seen for level in levels for seen in level} | {shape}, key=len)
+    return all(_choices(outer, inner) for inner, outer in pairwise(shapes))
+
+
 def is_ambiguous(shape: Shape, levels: Sequence[Collection[Shape]]) -> bool:
     """Whether shapes alone do not tell which axes are those of stacks."""
     inner = min((seen for level in levels for seen in level), key=len, default=shape)
@@ -59,11 +65,15 @@ def added_axes(outer: Shape, inner: Shape) -> list[tuple[int, ...]]:
         >>> added_axes((4, 4, 3), (4, 3))
         [(0,), (1,)]
     """
-    choices = [
+    choices = _choices(outer, inner)
+    if not choices:
+        raise ValueError(f"an array of shape {outer} is no stack of arrays of shape {inner}")
+    return choices
+
+
+def _choices(outer: Shape, inner: Shape) -> list[tuple[int, ...]]:
+    return [
         axes
         for axes in combinations(range(len(outer)), max(len(outer) - len(inner), 0))
         if tuple(size for axis, size in enumerate(outer) if axis not in axes) == inner
     ]
-    if not choices:
-        raise ValueError(f"an array of shape {outer} is no stack of arrays of shape {inner}")
-    return choices
