@@ -9,7 +9,7 @@ A rule is a plain function::
 It sees torch's names and shapes, so that fans mean what they mean in torch, and answers with an
 Initializer, a Distribution, or any function ``(key, shape, dtype) -> array``. What it does not
 name stays as it was. A function gets torch's shape, (out, in) for a linear layer, which
-``jax.nn.initializers`` read the other way round; ours are told.
+``jax.nn.initializers`` read the other way round; ours are told, unless given a ``layout``.
 """
 
 import re

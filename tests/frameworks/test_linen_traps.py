@@ -195,3 +195,19 @@ def test_a_kernel_that_is_kept_transposed_is_not_torchs():
     ours, own = fw.linen.init(Transposed(), KEY, X), Transposed().init(KEY, X)
     assert ours["params"]["layer"]["kernel"].shape == (3, 8)
     assert np.array_equal(ours["params"]["layer"]["kernel"], own["params"]["layer"]["kernel"])
+
+
+def test_a_layout_that_is_given_is_kept():
+    def rule(layer):
+        return {"weight": fw.kaiming_normal(layout="IO")}
+
+    class Wide(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(5000)(x)
+
+    std = fw.linen.init(Wide(), KEY, X, rule=rule)["params"]["Dense_0"]["kernel"].std()
+    assert std == pytest.approx((2 / 5000) ** 0.5, rel=0.05)
+    told = lambda layer: {"weight": fw.kaiming_normal()}
+    std = fw.linen.init(Wide(), KEY, X, rule=told)["params"]["Dense_0"]["kernel"].std()
+    assert std == pytest.approx((2 / 8) ** 0.5, rel=0.05)

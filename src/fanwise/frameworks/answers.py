@@ -15,7 +15,7 @@ from fanwise.distributions import (
 )
 from fanwise.initializers import Initializer
 from fanwise.layers import Derived, Layer, Leaf, Piece
-from fanwise.layouts import TORCH
+from fanwise.layouts import FLAX, TORCH
 from fanwise.rules import Rule, answer_of
 from fanwise.typing import DType, compute_dtype
 
@@ -180,8 +180,9 @@ def _distribution(value: Any, layer: Layer, name: str) -> Any:
     if not isinstance(value, Initializer):
         return value
     try:
-        # Without a torch layer the shape is the framework's, and the layout the initializer's.
-        return value.distribution(layer.shapes[name], TORCH if layer.kind else None)
+        # Shapes are torch's, unless torch has no such layer or the user says otherwise.
+        is_told = layer.kind is None or value.layout != FLAX
+        return value.distribution(layer.shapes[name], None if is_told else TORCH)
     except ValueError as error:
         raise ValueError(f"{layer.path}: {name}: {error}") from error
 

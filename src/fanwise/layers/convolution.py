@@ -17,7 +17,8 @@ def _kernel(kernel_size: int | tuple[int, ...], dimensions: int) -> tuple[int, .
     return (kernel_size,) * dimensions if isinstance(kernel_size, int) else tuple(kernel_size)
 
 
-def _convolution(
+def _shapes(
+    is_transposed: bool,
     dimensions: int,
     in_channels: int,
     out_channels: int,
@@ -26,37 +27,24 @@ def _convolution(
     bias: bool = True,
     **_: Any,
 ) -> Shapes:
-    kernel = _kernel(kernel_size, dimensions)
-    shapes: Shapes = {"weight": (out_channels, in_channels // groups, *kernel)}
+    ends = (out_channels, in_channels // groups)
+    if is_transposed:
+        ends = (in_channels, out_channels // groups)
+    shapes: Shapes = {"weight": (*ends, *_kernel(kernel_size, dimensions))}
     return shapes | ({"bias": (out_channels,)} if bias else {})
 
 
-def _transposed(
-    dimensions: int,
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int | tuple[int, ...],
-    groups: int = 1,
-    bias: bool = True,
-    **_: Any,
-) -> Shapes:
-    kernel = _kernel(kernel_size, dimensions)
-    shapes: Shapes = {"weight": (in_channels, out_channels // groups, *kernel)}
-    return shapes | ({"bias": (out_channels,)} if bias else {})
-
-
-def _default(shapes: Any, dimensions: int, **hyperparameters: Any) -> Values:
-    made: Shapes = shapes(dimensions, **hyperparameters)
-    return weight_and_bias(made)
+def _default(is_transposed: bool, dimensions: int, **hyperparameters: Any) -> Values:
+    return weight_and_bias(_shapes(is_transposed, dimensions, **hyperparameters))
 
 
 KINDS = tuple(
     Kind(
         f"{lazy}{name}{dimensions}d",
-        partial(shapes, dimensions),
-        partial(_default, shapes, dimensions),
+        partial(_shapes, is_transposed, dimensions),
+        partial(_default, is_transposed, dimensions),
     )
     for lazy in ("", "Lazy")
-    for name, shapes in (("Conv", _convolution), ("ConvTranspose", _transposed))
+    for name, is_transposed in (("Conv", False), ("ConvTranspose", True))
     for dimensions in (1, 2, 3)
 )
