@@ -104,10 +104,7 @@ def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
     jobs = [_Job.of(parameter) for parameter in parameters]
     _check_paths(job.path for job in jobs)
     # Sharded and traced parameters are not all of one device, and not of now.
-    here = [
-        job for job in jobs if job.sharding is None and not isinstance(job.key, jax.core.Tracer)
-    ]
-    check_memory(sum(math.prod(job.shape) * job.dtype.itemsize for job in here))
+    check_memory(sum(job.bytes for job in jobs if job.is_here))
     groups: dict[tuple[Any, ...], list[_Job]] = defaultdict(list)
     for job in jobs:
         groups[job.group].append(job)
@@ -349,8 +346,8 @@ def _draw_tile(
 def _aligned(shape: tuple[int, ...], dtype: DType) -> npt.NDArray[Any]:
     """Memory that JAX adopts.
 
-    numpy asks for huge pages. Where memory is in pieces they are slow to be had: filling 652 MB
-    in a fresh process took 1.5 s with them, half of it spent in the kernel, and 0.8 s without.
+    numpy asks for huge pages. Where memory is in pieces they are slow to be had: with them a
+    model filled in a fresh process spent most of its time in the kernel.
     """
     size = math.prod(shape) * dtype.itemsize
     if size >= _OWN_MAPPING and hasattr(mmap, "MAP_PRIVATE"):

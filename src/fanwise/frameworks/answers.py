@@ -32,7 +32,6 @@ class Slot:
         at: start and stop on each axis; None is all of the leaf.
         shape: of the region.
         pieces: what is added up there.
-        shapes: torch's shape of each piece's parameter.
         values: what each is drawn from.
         names: of what is drawn: of each piece, or of the only thing if the pieces' sum is known.
         is_direct: whether it is drawn in the region's own shape.
@@ -41,7 +40,6 @@ class Slot:
     at: At
     shape: tuple[int, ...]
     pieces: tuple[Piece, ...]
-    shapes: tuple[tuple[int, ...], ...]
     values: tuple[Any, ...]
     names: tuple[str, ...]
     is_direct: bool
@@ -219,15 +217,14 @@ def _slot(
     name: str,
 ) -> Slot:
     values = tuple(answer[piece.name] for piece in pieces)
-    shapes = tuple(layer.shapes[piece.name] for piece in pieces)
     if any(piece.name in made for piece in pieces):
         names = tuple(_name_of(layer, piece.name) for piece in pieces)
-        return Slot(at, shape, tuple(pieces), shapes, values, names, is_direct=False)
+        return Slot(at, shape, tuple(pieces), values, names, is_direct=False)
     total = sum_of(values)
     if total is not None:
-        return Slot(at, shape, tuple(pieces), shapes, (total,), (name,), is_direct=True)
+        return Slot(at, shape, tuple(pieces), (total,), (name,), is_direct=True)
     names = tuple(f"{name}:{piece.name}" for piece in pieces)
-    return Slot(at, shape, tuple(pieces), shapes, values, names, is_direct=True)
+    return Slot(at, shape, tuple(pieces), values, names, is_direct=True)
 
 
 def sum_of(distributions: Sequence[Distribution]) -> Distribution | None:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from fanwise.layers import Layer, Leaf, Piece, kind_of
 from fanwise.typing import DType
 
-__all__ = ["Array", "Claim", "Found", "layers_of", "unclaimed"]
+__all__ = ["Array", "Claim", "Found", "layers_of"]
 
 Names: TypeAlias = tuple[str, ...]
 Stack: TypeAlias = tuple[tuple[int, int, int], ...]
@@ -65,11 +65,6 @@ class Found:
     source: str
     arrays: Mapping[Names, Array]
     claim: Claim | None = field(default=None)
-
-
-def unclaimed(names: Names, source: str, arrays: Mapping[Names, Array]) -> Found:
-    """Arrays of which torch has no counterpart, or that no layer is known to own."""
-    return Found(names, source, arrays)
 
 
 def layers_of(found: Iterable[Found]) -> list[Layer]:
