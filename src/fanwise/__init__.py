@@ -33,8 +33,9 @@ from fanwise.layouts import Fans, fans
 from fanwise.rules import by_kind, by_path, chain, torch_default
 
 if TYPE_CHECKING:
+    from fanwise import porting as port
     from fanwise import recipes
-    from fanwise.frameworks import equinox, haiku, linen, nnx
+    from fanwise.frameworks import equinox, haiku, linen, nnx, torch
 
 __all__ = [
     "Distribution",
@@ -64,8 +65,10 @@ __all__ = [
     "normal",
     "ones",
     "orthogonal",
+    "port",
     "recipes",
     "sparse",
+    "torch",
     "torch_default",
     "trunc_normal",
     "uniform",
@@ -76,12 +79,21 @@ __all__ = [
 ]
 
 # The adapters import their framework, and so are loaded when they are first used.
-_FRAMEWORKS = {"equinox": "equinox", "haiku": "haiku", "linen": "flax", "nnx": "flax"}
+_FRAMEWORKS = {
+    "equinox": "equinox",
+    "haiku": "haiku",
+    "linen": "flax",
+    "nnx": "flax",
+    "torch": "torch",
+}
+
+# Few need them, and they would take a few milliseconds.
+_RARE = {"port": "fanwise.porting", "recipes": "fanwise.recipes"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "recipes":  # Few need them, and they would take a few milliseconds.
-        return importlib.import_module("fanwise.recipes")
+    if name in _RARE:
+        return importlib.import_module(_RARE[name])
     if name not in _FRAMEWORKS:
         raise AttributeError(f"module 'fanwise' has no attribute {name!r}")
     try:
