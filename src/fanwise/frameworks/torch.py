@@ -1,3 +1,5 @@
 """PyTorch: the layers of a module, and what its constructor asks for."""
 
-__all__: list[str] = []
+from fanwise.frameworks.torch_layers import layers
+
+__all__ = ["layers"]
