@@ -17,16 +17,16 @@ def _affine(features: tuple[int, ...], affine: bool, bias: bool) -> Shapes:
     return {"weight": features} | ({"bias": features} if bias else {})
 
 
-def _per_feature(num_features: int, affine: bool = True, **_: Any) -> Shapes:
-    return _affine((num_features,), affine, bias=True)
+def _per_feature(num_features: int, affine: bool = True, bias: bool = True, **_: Any) -> Shapes:
+    return _affine((num_features,), affine, bias)
 
 
-def _instance(num_features: int, affine: bool = False, **_: Any) -> Shapes:
-    return _affine((num_features,), affine, bias=True)
+def _instance(num_features: int, affine: bool = False, bias: bool = True, **_: Any) -> Shapes:
+    return _affine((num_features,), affine, bias)
 
 
-def _group(num_channels: int, affine: bool = True, **_: Any) -> Shapes:
-    return _affine((num_channels,), affine, bias=True)
+def _group(num_channels: int, affine: bool = True, bias: bool = True, **_: Any) -> Shapes:
+    return _affine((num_channels,), affine, bias)
 
 
 def _layer(
