@@ -1,0 +1,1 @@
+"""Random torch models and their twins in Flax."""
