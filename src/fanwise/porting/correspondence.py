@@ -30,7 +30,10 @@ class Correspondence:
     Args:
         pairs: in torch's order.
         ties: names in torch's state dict that are another tensor, by its first name.
+        unused: torch's layers of buffers that the other model has no array for: masks, tables of
+            positions.
     """
 
     pairs: tuple[Pair, ...]
     ties: Mapping[str, str] = field(default_factory=dict)
+    unused: tuple[Layer, ...] = ()

@@ -1,0 +1,64 @@
+"""The arrays of a model, put together from its layers one after the other."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from fanwise.layers import Layer
+from fanwise.porting.convert import Array, is_whole, leaf_array, write_leaf
+from fanwise.porting.variables import shapes_of
+from fanwise.typing import DType
+
+__all__ = ["assembled"]
+
+
+def assembled(
+    layers: Iterable[Layer],
+    hub: Callable[[int], Mapping[str, Array]],
+    dtypes: Mapping[Any, DType] | None = None,
+) -> Iterator[tuple[Any, Array]]:
+    """Every array of a model as soon as its last part is known.
+
+    What several layers share, as those of a stack do, is kept until then; nothing else is.
+
+    Args:
+        layers: of the model.
+        hub: the parameters and buffers of a layer in torch's shapes, by the layer's position.
+        dtypes: of the arrays by path; those of the parameters if None.
+
+    Yields:
+        Paths and arrays, which may be views of the parameters. A path comes twice if two layers
+        have the whole of its array.
+
+    Raises:
+        ValueError: if a part of an array is in no layer.
+    """
+    layers = list(layers)
+    shapes = shapes_of(layers)
+    left = Counter(leaf.path for layer in layers for leaf in layer.leaves if not is_whole(leaf))
+    started: dict[Any, Array] = {}
+    written: Counter[Any] = Counter()
+    for index, layer in enumerate(layers):
+        values = hub(index)
+        for leaf in layer.leaves:
+            path = leaf.path
+            dtype = None if dtypes is None else dtypes[path]
+            if is_whole(leaf):
+                array = leaf_array(layer, leaf, values)
+                yield path, array if dtype is None else array.astype(dtype, copy=False)
+                continue
+            if path not in started:
+                own = values[leaf.pieces[0].name].dtype
+                started[path] = np.zeros(shapes[path], dtype or own)
+            written[path] += write_leaf(started[path], layer, leaf, values)
+            left[path] -= 1
+            if not left[path]:
+                array = started.pop(path)
+                if written[path] != array.size:
+                    raise ValueError(
+                        f"{path} has {array.size} elements, and layers say of {written[path]} "
+                        f"what they are"
+                    )
+                yield path, array
