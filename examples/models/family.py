@@ -24,7 +24,8 @@ class Family:
         gives_image: whether the output is one.
         flatten: linear layers that follow a flattened map, with torch's shape of that map, by
             torch's names.
-        names: names of torch's and their counterparts where one cannot tell, for linen.
+        names: names of torch's and their counterparts where one cannot tell, for linen; several
+            counterparts for one that is split.
         nnx_names: the same for nnx.
     """
 
@@ -37,8 +38,8 @@ class Family:
     is_image: bool = False
     gives_image: bool = False
     flatten: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    nnx_names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    nnx_names: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name

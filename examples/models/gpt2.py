@@ -1,6 +1,7 @@
 """GPT-2 in the manner of nanoGPT: the projections of attention in one linear layer, a tied head.
 
-The linen port keeps that layer whole, the nnx port has one for queries, keys and values each.
+The linen port keeps that layer whole and scans one stacked block; the nnx port has a layer for
+queries, keys and values each.
 """
 
 import math
@@ -115,7 +116,7 @@ class LinenBlock(linen.Module):
 
     @linen.compact
     def __call__(self, x):
-        """The same shape."""
+        """The same shape, and nothing for each step, as a scan wants it."""
         width = x.shape[-1]
         # torch's epsilon; Flax's own is 1e-6.
         y = linen.LayerNorm(epsilon=1e-5, name="ln_1")(x)
@@ -124,11 +125,11 @@ class LinenBlock(linen.Module):
         y = linen.LayerNorm(epsilon=1e-5, name="ln_2")(x)
         # Flax's gelu is the approximation by tanh, which is what GPT-2 has.
         y = linen.gelu(linen.Dense(4 * width, name="c_fc")(y))
-        return x + linen.Dense(width, name="mlp_proj")(y)
+        return x + linen.Dense(width, name="mlp_proj")(y), None
 
 
 class LinenGPT(linen.Module):
-    """The head is the table of the embedding."""
+    """Blocks are one, stacked, and scanned; the head is the table of the embedding."""
 
     vocabulary: int = 50
     context: int = 16
@@ -142,8 +143,13 @@ class LinenGPT(linen.Module):
         wte = linen.Embed(self.vocabulary, self.width, name="wte")
         wpe = linen.Embed(self.context, self.width, name="wpe")
         x = wte(words) + wpe(jnp.arange(words.shape[1]))
-        for index in range(self.depth):
-            x = LinenBlock(self.heads, name=f"h_{index}")(x)
+        blocks = linen.scan(
+            LinenBlock,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+            length=self.depth,
+        )
+        x, _ = blocks(self.heads, name="h")(x)
         return wte.attend(linen.LayerNorm(epsilon=1e-5, name="ln_f")(x))
 
 
@@ -203,4 +209,11 @@ GPT2 = Family(
     Decoder,
     tokens(50, 11),
     real={"vocabulary": 50257, "context": 1024, "width": 768, "heads": 12, "depth": 12},
+    nnx_names={
+        r"transformer\.h\.(\d+)\.attn\.c_attn": (
+            r"h/\1/attn/q_proj",
+            r"h/\1/attn/k_proj",
+            r"h/\1/attn/v_proj",
+        )
+    },
 )
