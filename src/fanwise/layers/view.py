@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-__all__ = ["SAME", "View"]
+__all__ = ["SAME", "View", "axes_of"]
 
 Array: TypeAlias = Any
 """Of JAX, numpy, or anything with their reshape, transpose and slicing."""
@@ -49,7 +49,7 @@ class View:
     flipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        left, right = _sides(self.pattern)
+        left, right = axes_of(self.pattern)
         names = sorted(name for axis in left for name in axis)
         if names != sorted(name for axis in right for name in axis) or len(set(names)) < len(names):
             raise ValueError(
@@ -61,19 +61,19 @@ class View:
         if self.pattern == SAME.pattern:
             return torch_shape
         sizes = self._sizes(torch_shape)
-        return tuple(math.prod(sizes[name] for name in axis) for axis in _sides(self.pattern)[1])
+        return tuple(math.prod(sizes[name] for name in axis) for axis in axes_of(self.pattern)[1])
 
     def from_torch(self, array: Array) -> Array:
         """Rearrange torch's array to the framework's."""
         if self.pattern == SAME.pattern:
             return array
-        return self._rearranged(array, array.shape, *_sides(self.pattern))
+        return self._rearranged(array, array.shape, *axes_of(self.pattern))
 
     def to_torch(self, array: Array, torch_shape: tuple[int, ...]) -> Array:
         """Rearrange the framework's array to torch's, of the given shape."""
         if self.pattern == SAME.pattern:
             return array
-        return self._rearranged(array, torch_shape, *reversed(_sides(self.pattern)))
+        return self._rearranged(array, torch_shape, *reversed(axes_of(self.pattern)))
 
     def _rearranged(
         self, array: Array, torch_shape: tuple[int, ...], source: Axes, target: Axes
@@ -88,7 +88,7 @@ class View:
 
     def _sizes(self, torch_shape: tuple[int, ...]) -> dict[str, int]:
         """The size of every axis; raises ValueError where the shape does not fit the pattern."""
-        left, _ = _sides(self.pattern)
+        left, _ = axes_of(self.pattern)
         sizes = dict(self.sizes)
         if len(left) != len(torch_shape):
             raise ValueError(f"shape {torch_shape} does not fit {self.pattern!r}")
@@ -105,7 +105,8 @@ class View:
 
 
 @lru_cache(maxsize=1024)
-def _sides(pattern: str) -> tuple[Axes, Axes]:
+def axes_of(pattern: str) -> tuple[Axes, Axes]:
+    """The names of each axis, on the left and on the right; none for an axis of one element."""
     left, arrow, right = pattern.partition("->")
     if not arrow:
         raise ValueError(f"pattern {pattern!r} has no '->'")

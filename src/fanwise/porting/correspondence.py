@@ -12,8 +12,11 @@ __all__ = ["Correspondence", "Pair"]
 class Pair:
     """A torch layer and its counterpart.
 
+    Both have the same parameters by the same names: ``torch.leaves`` say how the state dict
+    stores them, ``flax.leaves`` how the other model does.
+
     Args:
-        torch: torch's; its leaves say how the state dict stores what the counterpart expects.
+        torch: torch's, or the part of it that is the counterpart.
         flax: the other framework's.
         reason: how the two were found to belong together.
     """
@@ -25,15 +28,21 @@ class Pair:
 
 @dataclass(frozen=True)
 class Correspondence:
-    """All layers of two models, one to one.
+    """All layers of two models, one to one. Printing it gives a table.
 
     Args:
         pairs: in torch's order.
         ties: names in torch's state dict that are another tensor, by its first name.
-        unused: torch's layers of buffers that the other model has no array for: masks, tables of
-            positions.
+        unused: torch's layers that the other model has no array for: buffers such as masks and
+            tables of positions, and what was left out on purpose.
     """
 
     pairs: tuple[Pair, ...]
     ties: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[Layer, ...] = ()
+
+    def __str__(self) -> str:
+        # The table needs rich, which only those need who print.
+        from fanwise.porting.table import table_of
+
+        return table_of(self)
