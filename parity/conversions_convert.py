@@ -1,7 +1,6 @@
 """torch's parameters put into the arrays of another framework, by the pieces of its layers.
 
-This is what a Layer says of where its parameters live, and nothing more: the block of torch's
-array that a piece is, rearranged, added to the others at the same place.
+They are converted as :func:`fanwise.port.weights` does it, in float64 and rounded at the end.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,21 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fanwise.layers import Layer, Leaf
+from fanwise.layers import Layer
+from fanwise.porting.assemble import assembled
 
-__all__ = ["arrays_of", "leaf_of"]
+__all__ = ["Array", "arrays_of"]
 
 Array = npt.NDArray[Any]
-
-
-def leaf_of(leaf: Leaf, parameters: Mapping[str, Array]) -> Array:
-    """The array of a leaf made from torch's."""
-    whole = np.zeros(leaf.shape, np.float64)
-    for piece in leaf.pieces:
-        part = piece.view.from_torch(piece.block(parameters[piece.name].astype(np.float64)))
-        region = tuple(slice(*ends) for ends in piece.at) if piece.at is not None else ...
-        whole[region] += part
-    return whole.astype(np.float32)
 
 
 def arrays_of(layers: Iterable[Layer], parameters: Mapping[str, Mapping[str, Array]]) -> Any:
@@ -34,16 +24,10 @@ def arrays_of(layers: Iterable[Layer], parameters: Mapping[str, Mapping[str, Arr
         layers: of the framework's model.
         parameters: of torch's layers, by the path of ours.
     """
-    stacked: dict[Any, dict[tuple[int, ...], Array]] = {}
-    arrays: dict[Any, Array] = {}
-    for layer in layers:
-        for leaf in layer.leaves:
-            array = leaf_of(leaf, parameters[layer.path])
-            if leaf.stack:
-                ((_, index),) = leaf.stack  # one stack, along axis 0, is all that is used here
-                stacked.setdefault(leaf.path, {})[(index,)] = array
-            else:
-                arrays[leaf.path] = array
-    for path, parts in stacked.items():
-        arrays[path] = np.stack([parts[index] for index in sorted(parts)])
-    return arrays
+    layers = list(layers)
+
+    def hub(index: int) -> dict[str, Array]:
+        own = parameters[layers[index].path]
+        return {name: array.astype(np.float64) for name, array in own.items()}
+
+    return {path: array.astype(np.float32) for path, array in assembled(layers, hub)}

@@ -1,6 +1,6 @@
 """Which dtype each array of a model gets, and whether values survive it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -13,6 +13,9 @@ from fanwise.porting.variables import text_of
 from fanwise.typing import DType, DTypeLike
 
 __all__ = ["dtypes_of", "harm", "uses_of"]
+
+# Elements that are looked at together.
+_PART = 2**22
 
 
 def dtypes_of(
@@ -58,19 +61,34 @@ def uses_of(
 def harm(array: np.ndarray[Any, Any], dtypes: tuple[DType, ...]) -> str:
     """What happens to values that they must not suffer; nothing if all is well."""
     if _is_float(array.dtype) or array.dtype.kind == "c":
-        if np.isnan(array).any():
-            return f"{int(np.isnan(array).sum())} of {array.size} values are NaN"
-        for dtype in dtypes:
-            with np.errstate(over="ignore"):
-                is_lost = np.isinf(array.astype(dtype)) & ~np.isinf(array)
-            if is_lost.any():
-                return f"{int(is_lost.sum())} of {array.size} values are too large for {dtype}"
-        return ""
+        if count := sum(int(np.isnan(part).sum()) for part in _parts(array)):
+            return f"{count} of {array.size} values are NaN"
+        lost, text = _overflown, "are too large for"
+    else:
+        lost, text = _changed, "do not fit into"
     for dtype in dtypes:
-        changed = array.astype(dtype).astype(array.dtype) != array
-        if changed.any():
-            return f"{int(changed.sum())} of {array.size} values do not fit into {dtype}"
+        if dtype != array.dtype and (count := sum(lost(part, dtype) for part in _parts(array))):
+            return f"{count} of {array.size} values {text} {dtype}"
     return ""
+
+
+def _parts(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """The array a few rows at a time, so that what is asked of it takes little memory."""
+    if array.ndim == 0 or array.size <= _PART:
+        yield array
+        return
+    rows = max(1, _PART * len(array) // array.size)
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+
+
+def _overflown(array: np.ndarray[Any, Any], dtype: DType) -> int:
+    with np.errstate(over="ignore"):
+        return int((~np.isfinite(array.astype(dtype)) & np.isfinite(array)).sum())
+
+
+def _changed(array: np.ndarray[Any, Any], dtype: DType) -> int:
+    return int((array.astype(dtype).astype(array.dtype) != array).sum())
 
 
 def _asked(dtype: DTypeLike | None) -> DType | str | None:

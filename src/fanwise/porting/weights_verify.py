@@ -56,6 +56,7 @@ def verified(
     dtypes, wrong_dtypes = dtypes_of(correspondence, stored, dtype)
     lost = _lost(source, correspondence, fitting)
     findings = {
+        "layers that do not fit": _misfits(correspondence),
         "missing": [f"{name} {wanted[name]}" for name in missing],
         "not expected": [f"{name} {listed[name].shape}" for name in unexpected],
         "wrong shapes": [
@@ -73,6 +74,18 @@ def verified(
     if any(findings.values()):
         raise ValueError(_text(findings) + _hint(missing, unexpected))
     return Plan(names, dtypes)
+
+
+def _misfits(correspondence: Correspondence) -> list[str]:
+    """Parameters that a counterpart has otherwise, or has alone."""
+    return [
+        f"{pair.flax.path} {name} {shape}: "
+        + (f"{own} in torch" if (own := pair.torch.shapes.get(name)) else "not in torch")
+        + f" ({pair.torch.path.replace('/', '.')})"
+        for pair in correspondence.pairs
+        for name, shape in pair.flax.shapes.items()
+        if pair.torch.shapes.get(name) != shape
+    ]
 
 
 def _wanted(correspondence: Correspondence) -> dict[Any, tuple[int, ...]]:
