@@ -2,7 +2,8 @@
 
 from fanwise.porting.correspondence import Correspondence, Pair
 from fanwise.porting.initialize import init
+from fanwise.porting.match import match
 from fanwise.porting.state_dict import state_dict
 from fanwise.porting.weights import weights
 
-__all__ = ["Correspondence", "Pair", "init", "state_dict", "weights"]
+__all__ = ["Correspondence", "Pair", "init", "match", "state_dict", "weights"]
