@@ -1,0 +1,70 @@
+"""What fake tensors lack that constructors use: conversion to numpy, and to other dtypes."""
+
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensor
+
+__all__ = ["usable"]
+
+_ABSENT = object()
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """Give fake tensors what they lack, in the body only."""
+    methods = {"numpy": _numpy, "__array__": _array}
+    before = {name: vars(FakeTensor).get(name, _ABSENT) for name in methods}
+    swap = torch.utils.swap_tensors
+    code = swap.__code__
+    _swap_originals.append(
+        types.FunctionType(code, swap.__globals__, swap.__name__, swap.__defaults__)
+    )
+    try:
+        for name, method in methods.items():
+            setattr(FakeTensor, name, method)
+        swap.__code__ = _swap_code.__code__
+        yield
+    finally:
+        swap.__code__ = code
+        _swap_originals.pop()
+        for name, method in before.items():
+            if method is _ABSENT:
+                delattr(FakeTensor, name)
+            else:
+                setattr(FakeTensor, name, method)
+
+
+def _numpy(tensor: FakeTensor, *, force: bool = False) -> Any:
+    import numpy as np
+
+    return np.asarray(tensor.detach().tolist(), dtype=_numpy_name(tensor))
+
+
+def _array(tensor: FakeTensor, dtype: Any = None, copy: Any = None) -> Any:
+    array = _numpy(tensor)
+    return array if dtype is None else array.astype(dtype)
+
+
+def _numpy_name(tensor: FakeTensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+_swap_originals: list[Any] = []
+
+
+def swapped(first: Any, second: Any) -> None:
+    """Fake tensors have weak references, for which torch refuses to swap them; one is enough."""
+    if isinstance(first, FakeTensor) and isinstance(second, FakeTensor):
+        first.data = second.data
+    else:
+        _swap_originals[-1](first, second)
+
+
+def _swap_code(t1, t2):  # type: ignore[no-untyped-def]
+    from fanwise.frameworks.torch_record_fake import swapped
+
+    return swapped(t1, t2)
