@@ -46,4 +46,5 @@ def random_state(correspondence: Correspondence, generator) -> dict:
 def _random(generator, shape, dtype):
     if np.dtype(dtype).kind in "iu":
         return generator.integers(0, 100, shape).astype(dtype)
-    return np.asarray(generator.normal(size=shape)).astype(dtype)
+    # Positive too, as variances must be.
+    return np.asarray(generator.normal(2.0, 0.3, size=shape)).astype(dtype)

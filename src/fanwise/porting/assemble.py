@@ -40,14 +40,15 @@ def assembled(
     left = Counter(leaf.path for layer in layers for leaf in layer.leaves if not is_whole(leaf))
     started: dict[Any, Array] = {}
     written: Counter[Any] = Counter()
+    values: Mapping[str, Array] = {}
     for index, layer in enumerate(layers):
+        del values  # before more is read
         values = hub(index)
         for leaf in layer.leaves:
             path = leaf.path
             dtype = None if dtypes is None else dtypes[path]
             if is_whole(leaf):
-                array = leaf_array(layer, leaf, values)
-                yield path, array if dtype is None else array.astype(dtype, copy=False)
+                yield path, _cast(leaf_array(layer, leaf, values), dtype)
                 continue
             if path not in started:
                 own = values[leaf.pieces[0].name].dtype
@@ -62,3 +63,7 @@ def assembled(
                         f"what they are"
                     )
                 yield path, array
+
+
+def _cast(array: Array, dtype: DType | None) -> Array:
+    return array if dtype is None else array.astype(dtype, copy=False)

@@ -96,12 +96,15 @@ class _Many:
 def _sharded(index: Path) -> Source:
     """The files that an index names."""
     try:
-        weight_map = dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
+        content = json.loads(index.read_text(encoding="utf-8"))
+        weight_map: dict[str, str] = dict(content["weight_map"])
+        if not all(isinstance(name, str) for name in weight_map.values()):
+            raise TypeError("names of files must be texts")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{index} is no index of shards: it has no 'weight_map'") from error
     names = sorted(set(weight_map.values()))
     # An index is somebody else's: it may name files beside itself and no others.
-    strange = [name for name in names if name != Path(str(name)).name or name in ("", ".", "..")]
+    strange = [name for name in names if name != Path(name).name or name in ("", ".", "..")]
     if strange:
         raise ValueError(f"{index} names files outside of its folder: {', '.join(strange)}")
     absent = [name for name in names if not (index.parent / name).is_file()]

@@ -102,8 +102,8 @@ class _Reader:
             for leaf in torch.leaves
             if any(piece.name in flax.shapes for piece in leaf.pieces)
         }
-        self._last = {
-            path: self._last[path] if path in self._last else self._source.read(self._names[path])
-            for path in needed
-        }
+        # What is no longer needed is let go before anything else is read.
+        self._last = {path: array for path, array in self._last.items() if path in needed}
+        for path in needed - self._last.keys():
+            self._last[path] = self._source.read(self._names[path])
         return {name: hub_array(torch, name, self._last) for name in flax.shapes}
