@@ -1,7 +1,7 @@
 """Names for the twin: as in torch, other ones, or those that linen gives by numbers."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -65,11 +65,15 @@ class _Style:
         manner: ``"same"``, ``"other"``, ``"numbered"`` (by linen), ``"flat"`` (the same, without
             modules in modules), or ``"mixed"``, one of the first three for each module.
         is_setup: whether linen's modules have a ``setup`` where they can.
+        others: torch's names and what they became, the same everywhere in a model.
+        modules: groups and what they became, as all blocks of one class have the same names.
     """
 
     framework: str
     manner: str
     is_setup: bool
+    others: dict[str, str] = field(default_factory=dict)
+    modules: dict[Group, Group] = field(default_factory=dict)
 
     def of_module(self, rng: Rng) -> str:
         """The manner of one module."""
@@ -135,7 +139,9 @@ def _node(rng: Rng, node: Node, style: _Style, manner: str) -> Node:
         return _parts(rng, node, style, manner)
     if manner == "flat":
         return replace(_parts(rng, node, style, manner), is_inlined=True)
-    return _module(rng, node, style, style.of_module(rng))
+    if node not in style.modules:
+        style.modules[node] = _module(rng, node, style, style.of_module(rng))
+    return style.modules[node]
 
 
 def _twin(rng: Rng, group: Group, part: Part, style: _Style, manner: str) -> str | None:
@@ -149,4 +155,6 @@ def _twin(rng: Rng, group: Group, part: Part, style: _Style, manner: str) -> str
     if group.form in ("Sequential", "ModuleList", "ModuleDict") or manner in ("same", "flat"):
         return part.name
     base, digits = re.fullmatch(r"(.*?)(\d*)", part.name).groups()  # type: ignore[union-attr]
-    return pick(rng, _OTHERS.get(base, (base,))) + digits
+    if base not in style.others:
+        style.others[base] = pick(rng, _OTHERS.get(base, (base,)))
+    return style.others[base] + digits

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -10,12 +11,33 @@ from parity.fuzz.flat import Unembedding
 from parity.fuzz.group import Group, Part, run
 from parity.fuzz.node import Bare, Function, Node
 
-__all__ = ["build"]
+__all__ = ["build", "filled"]
 
 
 def build(group: Group, rngs: nnx.Rngs) -> nnx.Module:
     """Construct it."""
     return NnxTwin(group, rngs)
+
+
+def filled(group: Group, variables: Any) -> nnx.Module:
+    """The module with these variables, and random states that nobody reads."""
+    model: nnx.Module = nnx.eval_shape(lambda: build(group, nnx.Rngs(0)))
+    nnx.update(model, variables)
+    # RNNs ask for a key even where their start is zero.
+    rest = {
+        path: _random(leaf)
+        for path, leaf in nnx.to_flat_state(nnx.state(model))
+        if isinstance(leaf.get_raw_value(), jax.ShapeDtypeStruct)
+    }
+    nnx.update(model, nnx.from_flat_state(list(rest.items())))
+    return model
+
+
+def _random(leaf: Any) -> jax.Array:
+    if not isinstance(leaf, nnx.RngState):
+        raise ValueError(f"nothing was given for {leaf}")
+    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jax.random.key(0) if is_key else jnp.zeros(leaf.shape, leaf.dtype)
 
 
 class NnxTwin(nnx.Module):

@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 import torch
-from flax import nnx as flax_nnx
 from torch import nn
 
 from fanwise.frameworks import linen, nnx
 from fanwise.layers import Layer
-from parity.fuzz import linen_twin
+from parity.fuzz import linen_twin, nnx_twin
 from parity.fuzz.choice import toss
 from parity.fuzz.flat import Linear
 from parity.fuzz.group import Group
@@ -81,8 +80,7 @@ class Spec:
         given = jnp.asarray(x)
         if self.framework == "linen":
             return np.asarray(linen_twin.build(self.root).apply(variables, given))
-        model = flax_nnx.eval_shape(lambda: self.root.nnx(flax_nnx.Rngs(0)))
-        flax_nnx.update(model, variables)
+        model: Any = nnx_twin.filled(self.root, variables)
         return np.asarray(model(given))
 
 
