@@ -14,7 +14,7 @@ Order alone is no evidence: people define q, k and v in any order.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,7 @@ def assign(
     flax: Sequence[Layer],
     allowed: Any = None,
     paths: tuple[Sequence[str], Sequence[str]] | None = None,
+    settled: Mapping[int, int] | None = None,
 ) -> Assignment:
     """Assign the layers of one model to those of the other.
 
@@ -71,6 +72,7 @@ def assign(
         flax: the other framework's.
         allowed: a matrix of what may be assigned; all if None.
         paths: what the layers are called, where it is not their path.
+        settled: pairs that are stated, which are evidence for others.
     """
     own, others = paths or ([layer.path for layer in torch], [layer.path for layer in flax])
     sides = (_side(torch, own), _side(flax, others))
@@ -78,11 +80,12 @@ def assign(
     if allowed is not None:
         fits &= allowed
     said = _said(sides, fits)
-    found = Assignment()
+    stated = {row: (column, "names=") for row, column in (settled or {}).items()}
+    found = Assignment(dict(stated))
     for _ in range(_ROUNDS):
         before = (dict(found.pairs), set(found.unclear))
         around = _around(sides, fits, found)
-        found = Assignment()
+        found = Assignment(dict(stated))
         for rows, columns in _components(fits):
             _solve(sides, rows, columns, fits, said, around, found)
         if (found.pairs, set(found.unclear)) == before:

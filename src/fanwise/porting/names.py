@@ -38,7 +38,8 @@ _GROUPS = (
     "forward fwd fw",
     "backward bwd bw reverse",
     "class cls",
-    "gamma scale",
+    "weight weights scale gamma kernel",
+    "bias beta shift",
     "cross crossattention multihead",
     "first initial init",
 )
