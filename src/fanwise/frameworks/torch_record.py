@@ -179,9 +179,9 @@ def _require_same(recipe: Recipe, again: Recipe, cause: str = "") -> None:
     )
     reason = cause or "they depend on numbers that torch did not draw (numpy, Python's random)"
     raise ValueError(
-        f"{len(differing)} tensors are not the same when the constructor runs again: {reason}; "
-        f"draw them with torch, and do not let values that were read decide what is written:\n"
-        f"{shown}"
+        f"not the same when the constructor runs again: {', '.join(differing[:1])}"
+        f"{f' and {len(differing) - 1} more' if len(differing) > 1 else ''}, as {reason}; draw "
+        f"with torch, and do not let values that were read decide what is written:\n{shown}"
     )
 
 

@@ -25,6 +25,9 @@ LITERAL_LIMIT = 2**12
 """Elements up to which known numbers are written as numbers, not as what they came from."""
 
 
+# Elements up to which is asked whether all were written, part by part: a byte each.
+_LARGEST = 2**28
+
 # Of numbers into parts of a constant.
 _FEW_WRITES = 4
 
@@ -48,7 +51,8 @@ class Storage:
         value: of the whole memory, row-major in the order of its addresses.
         real: its contents where they are known, one axis.
         kept: keeps the storage alive, so that no other one gets its address.
-        written: what has been written where nothing was before.
+        written: the parts that were written to since all was.
+        asked: how often was asked whether they are all.
     """
 
     value: Expression
@@ -56,6 +60,7 @@ class Storage:
     dtype: torch.dtype
     kept: Any
     written: list[Geometry] = field(default_factory=list)
+    asked: int = 0
 
     @property
     def count(self) -> int:
@@ -172,7 +177,8 @@ def _is_plain(value: Expression) -> bool:
         if not isinstance(value.operands[1], Fill):
             return False
         value = value.operands[0]
-    return isinstance(value, Fill)
+    is_identity = isinstance(value, Call) and value.operation == "eye"
+    return is_identity or isinstance(value, Fill)
 
 
 def _part(real: torch.Tensor, view: Geometry) -> torch.Tensor:
@@ -273,6 +279,7 @@ def _written(storage: Storage, value: Expression, view: Geometry) -> Expression:
         inner = [math.prod(size[place + 1 :]) for place in range(len(size))]
         if [view.stride[axis] for axis in order] == inner:
             storage.written.clear()
+            storage.asked = 0
             if view.is_contiguous:
                 return value
             steps = [math.prod(view.size[axis + 1 :]) for axis in range(len(view.size))]
@@ -285,34 +292,57 @@ def _written(storage: Storage, value: Expression, view: Geometry) -> Expression:
         return base
     storage.written.append(view)
     written = Call(base.shape, base.dtype, "write", (base, value), _settings(view))
-    if written.unknown is not None and _is_covered(storage):
-        storage.written.clear()
-        return _on_zeros(written)
-    return written
+    return _in_parts(written, storage) if _is_due(storage) else written
 
 
-def _is_covered(storage: Storage) -> bool:
-    """Whether what was never written to has been written to by now."""
-    count = storage.count
-    if sum(view.elements for view in storage.written) < count:
+def _is_due(storage: Storage) -> bool:
+    """Whether enough was written that all may be; asked again only after as much once more."""
+    total = sum(view.elements for view in storage.written)
+    if total < storage.count * (1 + storage.asked) or storage.count > _LARGEST:
         return False
-    with _disable_current_modes(), torch.no_grad():
-        is_written = torch.zeros(count, dtype=torch.bool)
-        for view in storage.written:
-            is_written.as_strided(*view).fill_(True)
-        return bool(is_written.all())
+    storage.asked += 1
+    return True
 
 
-def _on_zeros(value: Expression) -> Expression:
-    """The same writes, over zeros in place of what was there."""
+def _in_parts(value: Expression, storage: Storage) -> Expression:
+    """Without what is below, if everything has been written over: side by side, if it is."""
     writes = []
-    while isinstance(value, Call) and value.operation == "write":
-        writes.append(value)
-        value = value.operands[0]
+    below = value
+    while isinstance(below, Call) and below.operation == "write":
+        writes.append(below)
+        below = below.operands[0]
+    ordered = sorted(writes, key=lambda each: _place(each).offset)
+    ends = [_place(each).offset + _place(each).elements for each in ordered]
+    starts = [_place(each).offset for each in ordered]
+    is_tiled = all(_place(each).is_contiguous for each in ordered)
+    if is_tiled and starts == [0, *ends[:-1]] and ends[-1] == storage.count:
+        return _joined(ordered, value)
+    if isinstance(below, Fill):
+        return value
+    with _disable_current_modes(), torch.no_grad():
+        is_written = torch.zeros(storage.count, dtype=torch.bool)
+        for each in writes:
+            is_written.as_strided(*_place(each)).fill_(True)
+        if not bool(is_written.all()):
+            return value
     base: Expression = Fill(value.shape, value.dtype, 0.0)
     for each in reversed(writes):
         base = Call(each.shape, each.dtype, "write", (base, each.operands[1]), each.settings)
     return base
+
+
+def _joined(writes: list[Call], whole: Expression) -> Expression:
+    """Parts one after another, along the first axis where each is some of its rows."""
+    row = whole.shape[1:]
+    if any(_place(each).elements % max(math.prod(row), 1) for each in writes):
+        row = ()
+    parts = tuple(
+        reshaped(each.operands[1], (_place(each).elements // max(math.prod(row), 1), *row))
+        for each in writes
+    )
+    total = sum(part.shape[0] for part in parts)
+    joined = Call((total, *row), whole.dtype, "cat", parts, (("dim", 0),))
+    return reshaped(joined, whole.shape)
 
 
 def _place(value: Call) -> Geometry:

@@ -29,7 +29,13 @@ __all__ = ["ReadsRandomError", "Recorder", "TooLargeError"]
 _BLANK = frozenset(
     {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "resize"}
 )
-_READS = frozenset({"_local_scalar_dense", "equal", "is_nonzero", "allclose", "item"})
+_READS = {
+    "_local_scalar_dense": "Tensor.item, or a tensor as a condition",
+    "item": "Tensor.item",
+    "is_nonzero": "a tensor as a condition",
+    "equal": "torch.equal",
+    "allclose": "torch.allclose",
+}
 _ADVICE = (
     "draw it by normal_, uniform_, or a function of torch.nn.init, and change it by arithmetic"
 )
@@ -122,7 +128,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = self._computed(operation)
         if known is not None:
             return known[0]
-        self.reads.append(f"torch.{operation.short.strip('_')}")
+        self.reads.append(_READS[operation.short])
         if self.fake is not None:
             raise ReadsRandomError(operation.short)
         return operation.func(*operation.args, **operation.kwargs)

@@ -44,6 +44,11 @@ def recipe_of(module: nn.Module, recorder: Recorder, notes: tuple[str, ...] = ()
             ties[each.name] = first
     values = {name: _value(recorder, each.tensor) for name, each in own.items()}
     _refuse(own, values)
+    for name in [name for name, value in values.items() if value.unknown is not None]:
+        lost = values.pop(name)
+        del own[name]
+        ties = {other: first for other, first in ties.items() if first != name}
+        notes = (*notes, f"buffer {name}, which is not saved, is not recorded: {lost.unknown}")
     renamed = _renamed(values)
     uses: dict[str, int] = {}
     for value in renamed.values():
@@ -110,8 +115,8 @@ def _refuse(own: dict[str, _Named], values: dict[str, Expression]) -> None:
         lines.append(f"  {what} {name}: {unknown.operation}{advice}")
     if lines:
         raise ValueError(
-            f"{len(lines)} of {len(values)} tensors of the module hold what cannot be written as "
-            "draws and arithmetic between them:\n" + "\n".join(lines)
+            f"{len(lines)} of the module's {len(values)} tensors cannot be written as draws and "
+            "arithmetic between them:\n" + "\n".join(lines)
         )
 
 

@@ -51,7 +51,7 @@ def evaluate(
         >>> evaluate(half, draw=None)
         Array([0.5, 0.5], dtype=float32)
     """
-    wanted = numpy_dtype(expression.dtype) if dtype is None else dtype
+    wanted = _canonical(numpy_dtype(expression.dtype)) if dtype is None else dtype
     floating = compute_dtype(wanted) if wanted.kind in "fcV" else np.dtype(np.float32)
     values: dict[int, Array] = {}
     uses = _uses(expression)
@@ -65,6 +65,10 @@ def evaluate(
                 del values[id(each)]
     result = values[id(expression)]
     return result.astype(wanted)
+
+
+def _canonical(dtype: DType) -> DType:
+    return np.dtype(jax.dtypes.canonicalize_dtype(dtype))
 
 
 def _uses(expression: Expression) -> dict[int, int]:
@@ -82,7 +86,7 @@ def working_dtype(name: str, floating: DType) -> DType:
         return np.dtype(np.complex128 if floating == np.float64 else np.complex64)
     if dtype.kind in "fV":  # bfloat16 is V to numpy
         return floating
-    return np.dtype(jax.dtypes.canonicalize_dtype(dtype))
+    return _canonical(dtype)
 
 
 def _value(

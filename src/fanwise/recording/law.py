@@ -7,6 +7,7 @@ from dataclasses import replace
 from fanwise.distributions import (
     Constant,
     Distribution,
+    Eye,
     Normal,
     Orthogonal,
     ScalarDistribution,
@@ -81,6 +82,8 @@ def _law(node: Expression, operands: list[Law]) -> Law:
         return operands[0] if len(set(operands)) == 1 and _is_scalar(operands[0]) else None
     if node.operation == "write":
         return operands[0] if operands[0] == operands[1] and _is_scalar(operands[0]) else None
+    if node.operation == "eye":
+        return Eye(layout=TORCH)
     rule = _RULES.get(node.operation)
     known = [each for each in operands if each is not None]
     return rule(node, known) if rule is not None and len(known) == len(operands) else None
@@ -209,7 +212,11 @@ def _bounds_again(x: TruncatedNormal, own: float, bound: float, slack: float) ->
 
 def _cast(node: Call, x: Distribution) -> Law:
     (source,) = node.operands
-    return x if _is_floating(source.dtype) and _is_floating(node.dtype) else None
+    if not _is_floating(source.dtype) or not _is_floating(node.dtype):
+        return None
+    # What was rounded to 16 bits and is wider again lies on a grid.
+    is_rounded = source.dtype.endswith("16") and source.dtype != node.dtype
+    return None if is_rounded and not isinstance(x, Constant) else x
 
 
 def _is_floating(dtype: str) -> bool:

@@ -35,7 +35,7 @@ def _of(node: Expression, operands: list[str]) -> str:
         case Literal():
             return f"{node.dtype} literal {node.shape}"
         case Unknown():
-            return f"unknown ({node.operation})"
+            return node.operation
         case Call():
             return _call(node, operands)
     return "?"
@@ -82,6 +82,12 @@ def _slice(part: slice, size: int) -> str:
 
 
 def _summary(expression: Expression) -> str:
+    if isinstance(expression, Call) and expression.operation == "cat":
+        parts: dict[str, int] = {}
+        for each in expression.operands:
+            parts[text(each)] = parts.get(text(each), 0) + 1
+        shown = (f"{count} of {part}" if count > 1 else part for part, count in parts.items())
+        return f"parts: {'; '.join(shown)}"
     drawn = dict.fromkeys(str(node) for node in expression.draws)
     calls = dict.fromkeys(
         node.operation
