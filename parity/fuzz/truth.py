@@ -31,7 +31,12 @@ class Truth:
     @property
     def names(self) -> dict[str, str | tuple[str, ...]]:
         """All of it as a user would state it."""
-        return {path.replace("/", "."): twin for path, twin in self.layers.items()}
+        tied = {
+            name.rpartition(".")[0]: twin
+            for name, (_, twin) in self.ties.items()
+            if twin is not None
+        }
+        return {path.replace("/", "."): twin for path, twin in self.layers.items()} | tied
 
 
 @dataclass(frozen=True)

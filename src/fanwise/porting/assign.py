@@ -82,12 +82,16 @@ def assign(
     said = _said(sides, fits)
     stated = {row: (column, "names=") for row, column in (settled or {}).items()}
     found = Assignment(dict(stated))
+    components = _components(fits)
     for _ in range(_ROUNDS):
         before = (dict(found.pairs), set(found.unclear))
-        around = _around(sides, fits, found)
+        told = {row: column for row, (column, _) in found.pairs.items() if row not in found.unclear}
         found = Assignment(dict(stated))
-        for rows, columns in _components(fits):
-            _solve(sides, rows, columns, fits, said, around, found)
+        for rows, columns in components:
+            here = np.ix_(rows, columns)
+            others = {row: column for row, column in told.items() if row not in set(rows)}
+            around = _around(sides, rows, columns, fits[here], others)
+            _solve(sides, rows, columns, fits[here], said[here] + around, found)
         if (found.pairs, set(found.unclear)) == before:
             break
     return found
@@ -143,36 +147,45 @@ def _said(sides: tuple[_Side, _Side], fits: Any) -> Any:
     return said
 
 
-def _around(sides: tuple[_Side, _Side], fits: Any, found: Assignment) -> Any:
-    """How much the pairs that are told speak for others: where they are, and what follows them."""
+def _around(
+    sides: tuple[_Side, _Side],
+    rows: Sequence[int],
+    columns: Sequence[int],
+    possible: Any,
+    told: Mapping[int, int],
+) -> Any:
+    """How much pairs that are told speak for others: where they are, and what follows them.
+
+    Args:
+        sides: the two models.
+        rows: the layers that compete, as positions in torch.
+        columns: those of the other side.
+        possible: which of them fit.
+        told: pairs of other layers; these themselves would only confirm what they are.
+    """
     torch, flax = sides
-    around = np.zeros(fits.shape)
-    told = {row: column for row, (column, _) in found.pairs.items() if row not in found.unclear}
-    if not told:
-        return around
+    around = np.zeros(possible.shape)
     rows_in: Counter[str] = Counter(a for row in told for a in torch.ancestors(row))
-    columns_in: Counter[str] = Counter(
-        a for column in told.values() for a in flax.ancestors(column)
-    )
+    columns_in: Counter[str] = Counter(a for each in told.values() for a in flax.ancestors(each))
     both: Counter[tuple[str, str]] = Counter(
         (a, b)
         for row, column in told.items()
         for a in torch.ancestors(row)
         for b in flax.ancestors(column)
     )
-    for row, column in np.argwhere(fits):
-        # Of the told pairs in either of two blocks, how many are in both; without this one.
-        own = int(told.get(int(row)) == int(column))
+    for i, j in np.argwhere(possible):
+        row, column = rows[i], columns[j]
+        # Of the told pairs in either of two blocks, how many are in both.
         shares = [
-            (both[a, b] - own) / (rows_in[a] + columns_in[b] - both[a, b])
+            both[a, b] / (rows_in[a] + columns_in[b] - both[a, b])
             for a in torch.ancestors(row)
             for b in flax.ancestors(column)
-            if both[a, b] > own
+            if both[a, b]
         ]
-        around[row, column] = _NESTING * max(shares, default=0.0)
-        kind = torch.layers[row].kind or ""
-        if "Norm" in kind and row > 0 and told.get(int(row) - 1) == int(column) - 1:
-            around[row, column] += _FOLLOWING
+        around[i, j] = _NESTING * max(shares, default=0.0)
+        is_norm = "Norm" in (torch.layers[row].kind or "")
+        if is_norm and row > 0 and told.get(row - 1, -1) == column - 1 >= 0:
+            around[i, j] += _FOLLOWING
     return around
 
 
@@ -180,14 +193,10 @@ def _solve(
     sides: tuple[_Side, _Side],
     rows: list[int],
     columns: list[int],
-    fits: Any,
-    said: Any,
-    around: Any,
+    possible: Any,
+    evidence: Any,
     found: Assignment,
 ) -> None:
-    here = np.ix_(rows, columns)
-    possible, names = fits[here], said[here]
-    evidence = names + around[here]
     # Among equals the order proposes, without being evidence.
     order = np.subtract.outer(
         np.arange(len(rows)) / len(rows), np.arange(len(columns)) / len(columns)

@@ -38,41 +38,42 @@ def flattened(pairs: Sequence[Pair], flatten: Flatten | None, order: Sequence[La
             and each layer that must be stated.
     """
     stated = _checked(flatten)
-    names = {pair.torch.path.replace("/", "."): index for index, pair in enumerate(pairs)}
+    kinds = {_name(pair): pair.torch.kind for pair in pairs}
+    takes = {_name(pair) for pair in pairs if _inputs(pair.torch) is not None}
     lines = []
     for name in stated:
-        if name not in names:
-            lines.append(f"{name!r} is no layer of torch's, or has no counterpart by itself")
-        elif _inputs(pairs[names[name]].torch) is None:
-            kind = pairs[names[name]].torch.kind
-            lines.append(f"{name!r} is a {kind}, which has no inputs that could be flattened")
-    found = list(pairs)
+        if name not in kinds:
+            lines.append(f"{name!r} is no layer of torch's that has a counterpart")
+        elif name not in takes:
+            lines.append(
+                f"{name!r} is a {kinds[name]}, which has no inputs that could be flattened"
+            )
     needed = _needed(pairs, order)
-    missing: dict[str, _Map] = {}
-    for name, index in names.items():
-        pair = pairs[index]
-        count = _inputs(pair.torch)
-        if count is None:
-            continue
-        if name in stated:
-            shape = stated[name]
-        elif (told := _told(pair, needed.get(index))) is not None:
-            shape = told
-        else:
-            if index in needed:
+    found, missing = [], {}
+    seen: set[str] = set()
+    for index, pair in enumerate(pairs):
+        name, count = _name(pair), _inputs(pair.torch)
+        shape = stated.get(name)
+        if count is not None and name not in stated:
+            shape = _told(pair, needed.get(index))
+            if shape is None and index in needed:
                 missing[name] = needed[index]
-            continue
-        if shape is None:
-            continue
-        if math.prod(shape) != count:
-            lines.append(f"{name!r} has {count} inputs, and {shape} are {math.prod(shape)}")
+        if shape is None or count is None or (count != math.prod(shape) and name in seen):
+            found.append(pair)  # of a recurrent module only the first layer is behind the map
+        elif count == math.prod(shape):
+            found.append(_permuted(pair, shape))
         else:
-            found[index] = _permuted(pair, shape)
+            lines.append(f"{name!r} has {count} inputs, and {shape} are {math.prod(shape)}")
+        seen.add(name)
     if lines:
         raise ValueError("flatten does not fit the two models:\n  " + "\n  ".join(lines))
     if missing:
         raise ValueError(_ask(missing))
     return found
+
+
+def _name(pair: Pair) -> str:
+    return pair.torch.path.replace("/", ".")
 
 
 def _checked(flatten: Any) -> dict[str, tuple[int, ...] | None]:

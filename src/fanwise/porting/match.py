@@ -147,4 +147,4 @@ def _pair(torch: Item, flax: Item, reason: str, ties: Mapping[str, str]) -> Pair
     if torch.is_tied:
         firsts: Collection[Any] = {leaf.path for leaf in torch.layer.leaves} & set(ties.values())
         reason = f"{reason}, tied to {', '.join(sorted(map(str, firsts)))}"
-    return Pair(replace(ours, path=torch.layer.path), theirs, reason)
+    return Pair(replace(ours, path=torch.source), theirs, reason)
