@@ -167,7 +167,7 @@ def _cover(fitting: Mapping[int, list[Hypothesis]]) -> dict[int, Hypothesis]:
 
 
 def _fits(evidence: Evidence, law: ScalarDistribution) -> bool:
-    return evidence.sample is not None and fits(evidence.sample, law)
+    return evidence.sample is not None and fits(evidence.sample, evidence.found, law)
 
 
 def _explanation(evidence: Evidence, chosen: Hypothesis | None) -> Explanation:

@@ -145,12 +145,19 @@ def _float32(sample: Sample) -> Sample:
     return sample_of(np.repeat(sample.values, counts).astype(np.float32))
 
 
-def fits(sample: Sample, law: ScalarDistribution) -> bool:
-    """Whether a law may be what a sample is drawn from: its size, its shape and its ends."""
+def fits(sample: Sample, found: Description, law: ScalarDistribution) -> bool:
+    """Whether a law may be what a sample is drawn from: its size, its shape and its ends.
+
+    Args:
+        sample: the values.
+        found: what :func:`describe` says of them.
+        law: the law.
+    """
     if not sample.finite or not law.std > 0:
         return False
-    rms = sample.rms_about(law.mean) / law.std
-    if abs(rms - 1) > 4 / math.sqrt(2 * sample.n) + _ROUNDING:
+    mean = law.mean
+    square = found.rms**2 - 2 * mean * found.mean + mean**2
+    if abs(math.sqrt(max(square, 0.0)) / law.std - 1) > 4 / math.sqrt(2 * sample.n) + _ROUNDING:
         return False
     low, high = float(sample.values[0]), float(sample.values[-1])
     slack = 1e-3 * law.std

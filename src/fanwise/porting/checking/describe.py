@@ -23,6 +23,9 @@ __all__ = ["Description", "describe", "distance", "estimates"]
 # A truncated normal this wide cannot be told from a normal by any sample that is drawn here.
 _WIDEST = 4.0
 
+# A sign that a law has so rarely need not occur.
+_RARE = 0.1
+
 
 @dataclass(frozen=True)
 class Description:
@@ -78,7 +81,8 @@ def describe(sample: Sample) -> Description:
         return Description(f"{low:.6g}", Constant(low), mean, rms, low, high, sample.n)
     nearest = min(estimates(sample), key=lambda law: distance(sample, law))
     text = f"about {brief(nearest)}"
-    if low >= 0 > nearest.support[0] or high <= 0 < nearest.support[1]:
+    below = float(nearest.cdf(0.0))
+    if (low >= 0 and below > _RARE) or (high <= 0 and 1 - below > _RARE):
         sign = "negative" if low >= 0 else "positive"
         text = f"never {sign}, mean {mean:.3g}, root mean square {rms:.3g}"
         return Description(text, None, mean, rms, low, high, sample.n)

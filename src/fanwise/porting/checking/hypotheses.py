@@ -1,10 +1,10 @@
 """All that may explain a region that differs, each with what it would make Flax draw."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from fanwise.distributions import (
     Constant,
-    Distribution,
     ScalarDistribution,
     Triangular,
     Uniform,
@@ -14,6 +14,7 @@ from fanwise.porting.checking.causes import Cause, Evidence, Explanation, Hypoth
 from fanwise.porting.checking.depth import common_factor, depth_scale
 from fanwise.porting.checking.fans import packed_fan, transposed_fan
 from fanwise.porting.checking.flax_defaults import name_of_default
+from fanwise.porting.checking.known import same_law
 from fanwise.porting.checking.laws import brief, scaled
 from fanwise.rules import torch_default
 
@@ -96,9 +97,11 @@ def _one_of_two(evidence: Evidence, law: ScalarDistribution) -> Iterator[Hypothe
 def _torch_default(evidence: Evidence) -> Iterator[Hypothesis]:
     """torch's own default, which the author of the port did not look for."""
     default = torch_default(evidence.part.pair.flax) or {}
-    own: list[Distribution | object] = [default.get(name) for name in evidence.part.parameters]
+    own: list[Any] = [default.get(name) for name in evidence.part.parameters]
     recorded = evidence.law
-    if not evidence.part.is_sum and recorded is not None and own == [recorded]:
+    if evidence.part.is_sum or recorded is None:
+        return
+    if len(own) == 1 and same_law(recorded, own[0]):
         words = (
             f"torch's constructor leaves its own default in place, {brief(recorded)}, which the "
             f"port does not have: {evidence.found}"

@@ -12,6 +12,7 @@ from fanwise.rules import Rule
 
 __all__ = ["known_law", "same_law"]
 
+# What float64 leaves of two ways to the same number.
 _EXACT = 1e-12
 
 

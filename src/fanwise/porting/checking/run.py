@@ -32,6 +32,9 @@ __all__ = ["run"]
 
 Array = npt.NDArray[Any]
 
+# A sign that so few values have may be missing from all of them.
+_RARE = 0.1
+
 
 @dataclass
 class _Compared:
@@ -142,7 +145,7 @@ def _compared(
 
 def _without_sign(aspects: dict[str, str], laws: Sequence[Any]) -> dict[str, str]:
     """Where torch's law has a sign itself, the comparison of laws sees it."""
-    if all(law.support[0] >= 0 or law.support[1] <= 0 for law in laws):
+    if all(min(law.cdf(0.0), 1 - law.cdf(0.0)) < _RARE for law in laws):
         return {name: text for name, text in aspects.items() if name != "sign"}
     return aspects
 
@@ -168,7 +171,7 @@ def _is_default(part: Part, draws: Mapping[Path, Array], made: Comparison) -> bo
                 leaf = np.take(leaf, index, axis + 1)
             return structure_of(leaf).get("orthogonality") == "orthogonal, gain 1"
         case ScalarDistribution() if sample is not None:
-            return fits(sample, default)
+            return fits(sample, made.found, default)
     return False
 
 

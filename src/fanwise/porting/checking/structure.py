@@ -163,8 +163,8 @@ def _gain(matrix: Array) -> float | None:
 def _is_normalized(matrix: Array) -> bool:
     """Whether all rows have one norm."""
     rows, columns = matrix.shape
-    if rows < _LINES or columns < 4:
-        return False
+    if rows < _LINES or columns < 4 or abs(matrix.mean()) > matrix.std():
+        return False  # with a mean of their own, norms vary less
     norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
     mean = float(norms.mean())
     return bool(mean > 0 and np.abs(norms / mean - 1).max() < _STRAY / np.sqrt(2 * columns))

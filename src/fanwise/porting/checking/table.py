@@ -34,12 +34,12 @@ def rendered(report: Report, width: int) -> str:
     """The table, the explanations, the rule and the notes."""
     out = io.StringIO()
     console = Console(file=out, width=width, color_system=None, highlight=False, emoji=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("parameter", overflow="fold", min_width=24)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("parameter", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
     for title in ("torch", "Flax", "Flax's default"):
         table.add_column(title, overflow="fold")
-    table.add_column("verdict", overflow="fold", min_width=12)
+    table.add_column("verdict", overflow="fold")
     different = _differing([row for row in report.rows if not row.passed])
     alike = _agreeing([row for row in report.rows if row.passed])
     for line in different:
@@ -49,7 +49,12 @@ def rendered(report: Report, width: int) -> str:
     for line in alike:
         _add(table, line, width)
     console.print(table, markup=False)
-    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    # The edge is empty on every side.
+    lines = [line.removeprefix(" ").rstrip() for line in out.getvalue().splitlines()]
+    while lines and not lines[0]:
+        del lines[0]
+    while lines and not lines[-1]:
+        del lines[-1]
     lines += ["", *textwrap.wrap(_summary(report), width)]
     for number, (names, words) in enumerate(_explanations(report.faults), 1):
         lines += ["", *_paragraph(f"{number}. {names}", width), *_paragraph(f"   {words}", width)]
@@ -62,14 +67,15 @@ def rendered(report: Report, width: int) -> str:
 
 def _add(table: Table, line: _Line, width: int) -> None:
     count = f"×{line.count}" if line.count > 1 else ""
-    name = "\n".join(_broken(line.name, max(24, width * 3 // 8)))
+    limit = max(24, width * 3 // 8)
+    name = "\n".join(part for own in line.name.split("\n") for part in _broken(own, limit))
     table.add_row(name, count, line.expected, line.found, line.default, line.verdict)
 
 
 def _broken(name: str, width: int) -> list[str]:
-    """A long name in several lines, broken behind a dot or a comma."""
+    """A long name in several lines, broken behind dots."""
     lines = [""]
-    for part in re.findall(r"[^.,]*[.,]?\s?", name):
+    for part in re.findall(r"[^.]*\.?", name):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("  ")
         lines[-1] += part
@@ -140,9 +146,8 @@ def _agreeing(rows: Sequence[Row]) -> list[_Line]:
         )
     filled = [row for row in rows if row.is_filled]
     for group in _grouped(filled, [(row.expected, row.default) for row in filled]):
-        patterns = list(dict.fromkeys(_pattern(row) for row in group))
-        names = ", ".join(patterns[:_NAMED]) + (", ..." if len(patterns) > _NAMED else "")
-        name = _name(group[0]) if len(group) == 1 else names
+        names = [_shared_name(own) for own in _grouped(group, [(_pattern(row),) for row in group])]
+        name = ",\n".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])
         row = group[0]
         lines.append(_Line(name, len(group), row.expected, "the same", row.default, "exact"))
     return lines

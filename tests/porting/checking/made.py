@@ -1,0 +1,76 @@
+"""A Flax model and a torch side made up for it: what each parameter is said to be drawn from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+import fanwise
+from fanwise.layers import Layer, Leaf, Piece
+from fanwise.porting import Correspondence, Pair, Report
+from fanwise.porting.checking import flax_model, run
+from fanwise.recording import Recipe, Recorded
+
+
+def torch_twin(layer: Layer, prefix: str = "") -> Layer:
+    """A torch layer with the parameters of a Flax one, each a tensor by itself."""
+    path = layer.path.replace("/", ".")
+    leaves = tuple(
+        Leaf(
+            name := prefix + (f"{path}.{own}" if path else own),
+            name,
+            tuple(shape),
+            "float32",
+            (Piece(own),),
+        )
+        for own, shape in layer.shapes.items()
+    )
+    return Layer(
+        layer.path,
+        layer.kind,
+        layer.hyperparameters,
+        layer.parameters,
+        layer.buffers,
+        leaves=leaves,
+    )
+
+
+def correspondence_of(layers: Any) -> Correspondence:
+    return Correspondence(tuple(Pair(torch_twin(layer), layer) for layer in layers))
+
+
+def recipe_of(
+    correspondence: Correspondence, values: Mapping[str, Any], ties: Mapping[str, str] | None = None
+) -> Recipe:
+    """A recipe: ``values`` by torch's name, constants as torch's norms have them for the rest."""
+    tensors = {}
+    for pair in correspondence.pairs:
+        defaults = fanwise.torch_default(pair.torch) or {}
+        for leaf in pair.torch.leaves:
+            value = values.get(str(leaf.path))
+            if value is None:
+                value = defaults[leaf.pieces[0].name]
+            if str(leaf.path) not in (ties or {}):
+                tensors[str(leaf.path)] = Recorded(leaf.shape, "float32", value)
+    return Recipe(tensors, tuple(pair.torch for pair in correspondence.pairs), dict(ties or {}))
+
+
+def checked(
+    flax: Any,
+    *inputs: Any,
+    values: Mapping[str, Any],
+    init: Any = None,
+    rule: Any = None,
+    ties: Mapping[str, str] | None = None,
+    seed: int = 0,
+    samples: int = 2**16,
+) -> Report:
+    """Check a Flax model against Distributions by torch's names."""
+    model = flax_model(flax, inputs, {}, init)
+    pairs = correspondence_of(model.layers)
+    recipe = recipe_of(pairs, values, ties)
+    return run(recipe, pairs, model, jax.random.key(seed), samples, 1e-6, rule)
+
+
+def causes_of(report: Report) -> dict[str, str]:
+    return {name: str(fault.cause) for fault in report.faults for name in fault.torch}
