@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from fanwise.distributions import Constant, Distribution, Normal, Orthogonal, ScalarDistribution
+from fanwise.frameworks.torch_layers import ties
 from fanwise.frameworks.torch_record import record
 from fanwise.frameworks.torch_record_functions import replaced
 from fanwise.frameworks.torch_record_mode import Recorder
@@ -103,7 +104,10 @@ def _unlike_unrecorded(factory: Factory, seed: int, run: RealRun) -> Iterator[st
     """Whether recording has changed what the constructor makes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        plain = {name: _numbers(tensor) for name, tensor in _named(factory())}
+        module = factory()
+    plain = {name: _numbers(tensor) for name, tensor in _named(module)}
+    if run.recipe.ties != ties(module):
+        yield f"the ties are {ties(module)}, not {run.recipe.ties}"
     if [*plain] != [*run.values]:
         yield f"names {[*plain]} became {[*run.values]}"
     for name, array in plain.items():

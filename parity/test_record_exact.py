@@ -7,6 +7,7 @@ import pytest
 from fanwise.frameworks.torch_record import record
 from parity.record_cases import CASES, READING, REFUSED
 from parity.record_exact import mismatches
+from parity.record_planted import PLANTED, planted
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -25,3 +26,10 @@ def test_refused(name: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words[0])) as raised:
         record(factory)
     assert [word for word in words if word not in str(raised.value)] == []
+
+
+@pytest.mark.parametrize("error", PLANTED)
+def test_planted_errors_are_noticed(error: str) -> None:
+    case = PLANTED[error][0]
+    with planted(error):
+        assert mismatches(CASES[case], seed=0) != []

@@ -288,6 +288,17 @@ def _shaped(name: str, *keys: str) -> Rule:
     return rule
 
 
+def _padded(a: Operands, shape: Shape, dtype: str) -> Expression | None:
+    """torch counts the axes from the last one."""
+    pairs = list(zip(a["pad"][::2], a["pad"][1::2], strict=True))
+    if any(width < 0 for pair in pairs for width in pair):
+        return None
+    widths = tuple(reversed([*pairs, *[(0, 0)] * (len(shape) - len(pairs))]))
+    if not any(width for pair in widths for width in pair):
+        return _copied("self")(a, shape, dtype)
+    return call(shape, dtype, "pad", a["self"], widths=widths, value=a.get("value") or 0.0)
+
+
 def _reshaped(a: Operands, shape: Shape, dtype: str) -> Expression:
     return broadcast(a["self"], shape)
 
@@ -440,6 +451,7 @@ _RULES: dict[str, Rule] = {
     "tril": _shaped("tril", "diagonal"),
     "triu": _shaped("triu", "diagonal"),
     "cumsum": _shaped("cumsum", "dim"),
+    "constant_pad_nd": _padded,
     "_reshape_copy": _reshaped,
     "_unsafe_view": _reshaped,
     "view_copy": _reshaped,

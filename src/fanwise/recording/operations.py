@@ -212,6 +212,7 @@ _SHAPES: dict[str, Operation] = {
     "index": _index,
     "index_put": _index_put,
     "gather": _gather,
+    "pad": lambda x, widths, value: jnp.pad(x, widths, constant_values=value),
     "tril": lambda x, diagonal=0: jnp.tril(x, diagonal),
     "triu": lambda x, diagonal=0: jnp.triu(x, diagonal),
 }
