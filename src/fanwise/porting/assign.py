@@ -6,7 +6,7 @@ Only layers of equal kind and shapes can stand for one another. Among those, the
 2. numbers: layers that differ by numbers alone, ``conv1`` and ``conv2``, on both sides, stand in
    the order of their numbers;
 3. nesting: a layer belongs where the other layers of its block belong;
-4. a normalization belongs behind the layer that it follows on both sides.
+4. a normalization belongs behind the convolution that it follows on both sides.
 
 The assignment is the one with the most evidence in all. It is told if no two layers in it could
 change places with as much. Where names speak for one of two layers only, the order must agree.
@@ -25,13 +25,15 @@ from scipy.sparse.csgraph import connected_components
 
 from fanwise.layers import Layer, family
 from fanwise.porting.candidates import Fit, fit, signature
-from fanwise.porting.names import Name, names_of, similarity
+from fanwise.porting.names import Name, names_of
+from fanwise.porting.nesting import around
+from fanwise.porting.similarity import similarities
 
 __all__ = ["Assignment", "assign"]
 
 # Less than that is no difference: evidence is counted in words.
 _MARGIN = 0.5
-_NESTING, _FOLLOWING, _KIND = 2.0, 1.0, 1.5
+_FOLLOWING, _KIND = 1.0, 1.5
 _ROUNDS = 6
 
 
@@ -52,10 +54,6 @@ class Assignment:
 class _Side:
     layers: Sequence[Layer]
     names: list[Name]
-
-    def ancestors(self, index: int) -> list[str]:
-        parts = self.names[index].path.split("/")[:-1]
-        return ["/".join(parts[: n + 1]) for n in range(len(parts))]
 
 
 def assign(
@@ -79,20 +77,26 @@ def assign(
     fits = _fits(torch, flax)
     if allowed is not None:
         fits &= allowed
-    said = _said(sides, fits)
-    stated = {row: (column, "names=") for row, column in (settled or {}).items()}
-    found = Assignment(dict(stated))
+    found = Assignment({row: (column, "names=") for row, column in (settled or {}).items()})
     components = _components(fits)
+    said = [_said(sides, rows, columns) for rows, columns in components]
+    for (rows, columns), names in zip(components, said, strict=True):
+        _solve(sides, rows, columns, fits[np.ix_(rows, columns)], names, found)
+    # What is told by then tells where others belong.
     for _ in range(_ROUNDS):
-        before = (dict(found.pairs), set(found.unclear))
-        told = {row: column for row, (column, _) in found.pairs.items() if row not in found.unclear}
-        found = Assignment(dict(stated))
-        for rows, columns in components:
-            here = np.ix_(rows, columns)
-            others = {row: column for row, column in told.items() if row not in set(rows)}
-            around = _around(sides, rows, columns, fits[here], others)
-            _solve(sides, rows, columns, fits[here], said[here] + around, found)
-        if (found.pairs, set(found.unclear)) == before:
+        unclear = set(found.unclear)
+        for (rows, columns), names in zip(components, said, strict=True):
+            if unclear.isdisjoint(rows):
+                continue
+            told = {
+                row: column
+                for row, (column, _) in found.pairs.items()
+                if row not in found.unclear and row not in set(rows)
+            }
+            evidence = names + around(sides[0].names, sides[1].names, rows, columns, told)
+            evidence += _following(sides, rows, columns, told)
+            _solve(sides, rows, columns, fits[np.ix_(rows, columns)], evidence, found)
+        if set(found.unclear) == unclear:
             break
     return found
 
@@ -136,158 +140,131 @@ def _components(fits: Any) -> list[tuple[list[int], list[int]]]:
     return [(own, others) for own, others in members if own and others]
 
 
-def _said(sides: tuple[_Side, _Side], fits: Any) -> Any:
-    """How much names and kinds speak for each pair that fits."""
+def _said(sides: tuple[_Side, _Side], rows: Sequence[int], columns: Sequence[int]) -> Any:
+    """How much names and kinds speak for each pair."""
     torch, flax = sides
-    said = np.zeros(fits.shape)
-    for row, column in np.argwhere(fits):
-        kinds = (torch.layers[row].kind, flax.layers[column].kind)
-        known = _KIND if None not in kinds else _KIND / 2 if kinds == (None, None) else 0.0
-        said[row, column] = known + similarity(torch.names[row], flax.names[column])
+    said = similarities([torch.names[row] for row in rows], [flax.names[col] for col in columns])
+    ours = np.array([torch.layers[row].kind is not None for row in rows])
+    theirs = np.array([flax.layers[column].kind is not None for column in columns])
+    said += _KIND * np.outer(ours, theirs) + _KIND / 2 * np.outer(~ours, ~theirs)
     return said
 
 
-def _around(
+def _following(
     sides: tuple[_Side, _Side],
     rows: Sequence[int],
     columns: Sequence[int],
-    possible: Any,
     told: Mapping[int, int],
 ) -> Any:
-    """How much pairs that are told speak for others: where they are, and what follows them.
-
-    Args:
-        sides: the two models.
-        rows: the layers that compete, as positions in torch.
-        columns: those of the other side.
-        possible: which of them fit.
-        told: pairs of other layers; these themselves would only confirm what they are.
-    """
+    """How much it speaks for a pair of normalizations that each stands behind its convolution."""
     torch, flax = sides
-    around = np.zeros(possible.shape)
-    rows_in: Counter[str] = Counter(a for row in told for a in torch.ancestors(row))
-    columns_in: Counter[str] = Counter(a for each in told.values() for a in flax.ancestors(each))
-    both: Counter[tuple[str, str]] = Counter(
-        (a, b)
-        for row, column in told.items()
-        for a in torch.ancestors(row)
-        for b in flax.ancestors(column)
-    )
-    for i, j in np.argwhere(possible):
-        row, column = rows[i], columns[j]
-        # Of the told pairs in either of two blocks, how many are in both.
-        shares = [
-            both[a, b] / (rows_in[a] + columns_in[b] - both[a, b])
-            for a in torch.ancestors(row)
-            for b in flax.ancestors(column)
-            if both[a, b]
-        ]
-        around[i, j] = _NESTING * max(shares, default=0.0)
-        is_norm = "Norm" in (torch.layers[row].kind or "")
-        if is_norm and row > 0 and told.get(row - 1, -1) == column - 1 >= 0:
-            around[i, j] += _FOLLOWING
-    return around
+    speaks = np.zeros((len(rows), len(columns)))
+    for i, row in enumerate(rows):
+        column = told.get(row - 1, -2) + 1
+        before = (torch.layers[row - 1].kind or "") if row else ""
+        is_norm = (torch.layers[row].kind or "").startswith(("BatchNorm", "InstanceNorm", "Group"))
+        if is_norm and "Conv" in before and column in columns:
+            is_together = (
+                torch.names[row].parent == torch.names[row - 1].parent
+                and flax.names[column].parent == flax.names[column - 1].parent
+            )
+            speaks[i, columns.index(column)] = _FOLLOWING * is_together
+    return speaks
 
 
 def _solve(
     sides: tuple[_Side, _Side],
-    rows: list[int],
-    columns: list[int],
+    rows: Sequence[int],
+    columns: Sequence[int],
     possible: Any,
     evidence: Any,
     found: Assignment,
 ) -> None:
+    """Assign layers that compete, and find those that could change places."""
     # Among equals the order proposes, without being evidence.
     order = np.subtract.outer(
         np.arange(len(rows)) / len(rows), np.arange(len(columns)) / len(columns)
     )
     score = np.where(possible, evidence - 1e-3 * order**2, -1e6)
-    chosen = [
-        (int(i), int(j))
-        for i, j in zip(*linear_sum_assignment(score, maximize=True), strict=True)
-        if possible[i, j]
-    ]
+    one, other = linear_sum_assignment(score, maximize=True)
+    is_possible = possible[one, other]
+    one, other = one[is_possible], other[is_possible]
     alone = len(rows) == len(columns) == 1
-    reasons = {}
-    for i, j in chosen:
-        is_same = sides[0].names[rows[i]].whole == sides[1].names[columns[j]].whole
-        reasons[i] = "name" if is_same else "kind and shape" if alone else "similar name"
-    unclear: dict[int, set[int]] = {}
-    for at, (i, j) in enumerate(chosen):
-        for k, m in chosen[at + 1 :]:
-            if not (possible[i, m] and possible[k, j]):
-                continue
-            swapped = (rows[i], columns[j], rows[k], columns[m])
-            told = _told(evidence, i, j, k, m, sides, swapped)
-            if told == "":
-                unclear.setdefault(rows[i], set()).add(rows[k])
-                unclear.setdefault(rows[k], set()).add(rows[i])
-            elif told != "names":
-                for each in (i, k):
-                    reasons[each] = "numbers" if reasons[each] == "similar name" else reasons[each]
-    for i, j in chosen:
-        reason = reasons[i]
-        found.pairs[rows[i]] = (columns[j], reason)
-    found.unclear |= unclear
+    before = set(found.unclear)
+    for i, j in zip(one, other, strict=True):
+        row, column = rows[i], columns[j]
+        is_same = sides[0].names[row].whole == sides[1].names[column].whole
+        reason = "name" if is_same else "kind and shape" if alone else "similar name"
+        found.pairs[row] = (column, "place" if row in before else reason)
+        found.unclear.pop(row, None)
+    # Each pair of pairs: what speaks for it, and for the two that change places.
+    could = possible[np.ix_(one, other)]
+    mixed = np.where(could & could.T, evidence[np.ix_(one, other)], -np.inf)
+    straight = np.diag(evidence[np.ix_(one, other)])
+    smaller = np.minimum.outer(straight, straight)
+    is_told = smaller - np.maximum(mixed, mixed.T) >= _MARGIN
+    for at, then in np.argwhere(np.triu(~is_told, 1)):
+        i, k = rows[one[at]], rows[one[then]]
+        j, m = columns[other[at]], columns[other[then]]
+        gain = straight[at] + straight[then] - mixed[at, then] - mixed[then, at]
+        told = _told(gain, sides, (i, k), (j, m))
+        if told == "":
+            found.unclear.setdefault(i, set()).add(k)
+            found.unclear.setdefault(k, set()).add(i)
+        elif told == "numbers":
+            for row, column in ((i, j), (k, m)):
+                if found.pairs[row][1] == "similar name":
+                    found.pairs[row] = (column, "numbers")
 
 
 def _told(
-    evidence: Any,
-    i: int,
-    j: int,
-    k: int,
-    m: int,
-    sides: tuple[_Side, _Side],
-    swapped: tuple[int, int, int, int],
+    gain: float, sides: tuple[_Side, _Side], pair: tuple[int, int], others: tuple[int, int]
 ) -> str:
-    """What tells that i, j and k, m are pairs rather than i, m and k, j; nothing if unclear."""
-    own, other = evidence[i, j], evidence[k, m]
-    crossed, back = evidence[i, m], evidence[k, j]
-    if min(own, other) - max(crossed, back) >= _MARGIN:
-        return "names"
-    numbers = _numbers(sides, *swapped)
-    if own + other - crossed - back >= _MARGIN:
-        row, column, second, last = swapped
-        is_ordered = (row < second) == (column < last)
-        is_apart = sides[0].names[row].parent != sides[0].names[second].parent
-        return "names" if is_ordered or is_apart or numbers > 0 else ""
-    return "numbers" if numbers > 0 else ""
+    """What tells which of two is which, where names do not for both of them; nothing if unclear.
+
+    Args:
+        gain: how much more speaks for it than for the two that change places.
+        sides: the two models.
+        pair: positions in torch.
+        others: of their counterparts.
+    """
+    ours = [sides[0].names[row] for row in pair]
+    theirs = [sides[1].names[column] for column in others]
+    numbers = _numbers(ours[0], ours[1], theirs[0], theirs[1])
+    if numbers > 0:
+        return "numbers"
+    if gain < _MARGIN:
+        return ""
+    is_ordered = (pair[0] < pair[1]) == (others[0] < others[1])
+    is_apart = ours[0].parent != ours[1].parent and theirs[0].parent != theirs[1].parent
+    return "names" if is_ordered or is_apart else ""
 
 
-def _numbers(sides: tuple[_Side, _Side], row: int, column: int, second: int, last: int) -> int:
-    """1 if two layers differ by numbers alone on both sides, and in the same direction; else -1."""
-    first_name, second_name = sides[0].names[row], sides[0].names[second]
-    first_other, second_other = sides[1].names[column], sides[1].names[last]
-    if first_name.words != second_name.words or first_other.words != second_other.words:
-        return 0
-    if set(first_name.numbers) != set(second_name.numbers):
-        return 0
-    if set(first_other.numbers) != set(second_other.numbers):
-        return 0
+def _numbers(first: Name, second: Name, first_other: Name, second_other: Name) -> int:
+    """1 if two layers differ by numbers alone on both sides, in the same direction; -1 if not."""
+    for one, two in ((first, second), (first_other, second_other)):
+        if one.words != two.words or set(one.numbers) != set(two.numbers):
+            return 0
     # Numbers after the same word must agree each for itself, the others all together.
-    torch_count = Counter(word for word, _ in first_name.numbers)
-    flax_count = Counter(word for word, _ in first_other.numbers)
-    common = {w for w in torch_count if torch_count[w] == flax_count[w]}
+    counts = Counter(word for word, _ in first.numbers)
+    other_counts = Counter(word for word, _ in first_other.numbers)
+    common = {word for word, count in counts.items() if count == other_counts[word]}
     directions = [
-        (_sign(first_name, second_name, label), _sign(first_other, second_other, label))
-        for label in first_name.numbers
+        (_sign(first, second, label), _sign(first_other, second_other, label))
+        for label in first.numbers
         if label[0] in common
     ]
-    rest = tuple(
-        next(
-            (
-                s
-                for label in first.numbers
-                if label[0] not in common and (s := _sign(first, second, label))
-            ),
-            0,
-        )
-        for first, second in ((first_name, second_name), (first_other, second_other))
-    )
-    directions.append((rest[0], rest[1]))
-    if any(a != b for a, b in directions):
+    labels = [label for label in first.numbers if label[0] not in common]
+    rest = _first_sign(first, second, labels)
+    others = [label for label in first_other.numbers if label[0] not in common]
+    directions.append((rest, _first_sign(first_other, second_other, others)))
+    if any(own != other for own, other in directions):
         return -1
-    return int(any(a for a, _ in directions))
+    return int(any(own for own, _ in directions))
+
+
+def _first_sign(first: Name, second: Name, labels: Sequence[tuple[str, int]]) -> int:
+    return next((sign for label in labels if (sign := _sign(first, second, label))), 0)
 
 
 def _sign(first: Name, second: Name, label: tuple[str, int]) -> int:

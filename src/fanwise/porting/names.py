@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-__all__ = ["Name", "names_of", "similarity"]
+__all__ = ["Name", "names_of"]
 
 _GROUPS = (
     "query q wq queries",
@@ -58,6 +58,9 @@ _COMPOUNDS = {
     ("dot", "product"): (),
     ("lm", "head"): ("head",),
     ("ln", "f"): ("norm", "final"),
+    # In front of what follows, and so not named after what is before it.
+    ("post", "attention"): ("afterwards",),
+    ("post", "attn"): ("afterwards",),
 }
 
 _TOKEN = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -191,24 +194,3 @@ def _number_the_first(
         if component and isinstance(component[-1], str) and key in siblings:
             component.append(-1)
             siblings[key].add(-1)
-
-
-def similarity(torch: Name, flax: Name) -> float:
-    """How much two names have in common: words, numbers after the same word, the last part, all.
-
-    Example:
-        >>> (torch,) = names_of([("encoder/self_attn/q_proj", "Linear")])
-        >>> query, key = names_of([("enc/attention/query", "Linear"), ("enc/attention/key", "")])
-        >>> similarity(torch, query) > similarity(torch, key)
-        True
-    """
-    if torch.whole == flax.whole:
-        return 4.0 + sum(torch.words.values())
-    shared = sum((torch.words & flax.words).values())
-    places = [flax.ranks.get(label) for label in torch.ranks]
-    numbers = sum(
-        own == place
-        for own, place in zip(torch.ranks.values(), places, strict=True)
-        if place is not None and own[1] > 1
-    )
-    return shared + numbers + float(torch.last == flax.last)
