@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fanwise.layers import Layer
-from fanwise.porting.assign import Assignment, assign
-from fanwise.porting.candidates import Fit, fit
 from fanwise.porting.correspondence import Correspondence, Pair
 from fanwise.porting.flatten import Flatten, flattened
-from fanwise.porting.items import items_of, tied_items
-from fanwise.porting.mismatch import explain
-from fanwise.porting.split import Item
-from fanwise.porting.stated import Names, Stated, resolve
+from fanwise.porting.matching.assign import Assignment, assign
+from fanwise.porting.matching.candidates import Fit, fit
+from fanwise.porting.matching.items import items_of, tied_items
+from fanwise.porting.matching.keys import Names
+from fanwise.porting.matching.mismatch import explain
+from fanwise.porting.matching.split import Item
+from fanwise.porting.matching.stated import Stated, resolve
 from fanwise.recording import Recipe
 
 __all__ = ["match"]
@@ -31,10 +32,10 @@ def match(
 ) -> Correspondence:
     r"""Find for each layer of a torch model its counterpart in another framework's.
 
-    One to one, by names, kinds, shapes, nesting and numbers together; see
-    :mod:`fanwise.porting.assign` for what counts as evidence. What is not told is an error and
-    no guess, and so is what is left on either side, but for torch's buffers: masks and the like,
-    which Flax computes. They are listed as ``unused``.
+    One to one, by names, kinds, shapes, nesting and numbers together;
+    :mod:`fanwise.porting.matching.assign` says what counts as evidence. What is not told is an
+    error and no guess, and so is what is left on either side, but for torch's buffers: masks and
+    the like, which Flax computes. They are listed as ``unused``.
 
     A parameter that torch has under two names needs one counterpart. If the other model has two
     arrays for it, that is an error too, unless ``names`` says of the second name what it is: then

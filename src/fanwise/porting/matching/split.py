@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fanwise.layers import Layer
-from fanwise.porting.recast import Rows, rows
+from fanwise.porting.matching.recast import Rows, rows
 
 __all__ = ["Item", "attention", "directions", "is_recurrent", "layers_of", "packed", "unknown"]
 

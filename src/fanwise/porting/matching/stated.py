@@ -4,21 +4,19 @@ A key is a name of torch's, or a regular expression for several; it counts for t
 or for its beginning up to a dot, and then says where all that is in there belongs.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from fanwise.layers import Layer
-from fanwise.porting.candidates import Fit, fit
-from fanwise.porting.split import Item, attention, packed
+from fanwise.porting.matching.candidates import Fit, fit
+from fanwise.porting.matching.keys import Names, called, hit_of, whole_hit
+from fanwise.porting.matching.split import Item, attention, packed
 
-__all__ = ["Names", "Stated", "resolve"]
-
-Names: TypeAlias = Mapping[str, str | Sequence[str] | None]
+__all__ = ["Stated", "resolve"]
 
 
 @dataclass
@@ -55,16 +53,6 @@ class Stated:
         return allowed
 
 
-@dataclass(frozen=True)
-class _Hit:
-    """A key that counts for a name."""
-
-    key: str
-    value: str | tuple[str, ...] | None
-    is_whole: bool
-    length: int
-
-
 def resolve(
     torch: Sequence[Item], flax: Sequence[Item], tied: Sequence[Item], names: Names | None
 ) -> Stated:
@@ -96,11 +84,11 @@ def resolve(
     for row, paired in stated.pairs.items():
         taken.setdefault(paired, []).append(row)
     for item in tied:
-        hit = _hit(item, names)
+        hit = hit_of(item, names)
         if hit is not None and hit.is_whole and any(hit.value == f.name for f in stated.flax):
             stated.torch.append(item)
     for row, item in enumerate(stated.torch):
-        if row in split or (hit := _hit(item, names)) is None:
+        if row in split or (hit := hit_of(item, names)) is None:
             continue
         used.add(hit.key)
         if hit.value is None:
@@ -153,53 +141,6 @@ def _check(names: Any) -> None:
             )
 
 
-def _called(item: Item) -> Iterator[str]:
-    """All names that torch has for a layer: of a bare parameter also its key in the state dict."""
-    yield item.dotted
-    if item.layer.kind is None:
-        yield from (str(leaf.path) for leaf in item.layer.leaves)
-
-
-def _hit(item: Item, names: Names) -> _Hit | None:
-    """The key that counts: the name itself, then what matches all of it, then its beginning."""
-    hits = [
-        hit
-        for key, value in names.items()
-        for called in _called(item)
-        for hit in _hits(key, value, called)
-    ]
-    return max(hits, key=lambda hit: (hit.is_whole, hit.length), default=None)
-
-
-def _hits(key: str, value: str | Sequence[str] | None, name: str) -> Iterator[_Hit]:
-    given = tuple(value) if isinstance(value, tuple | list) else value
-    if key == name:
-        # Before any regular expression that is as long.
-        yield _Hit(key, given, True, len(name) + 1)  # type: ignore[arg-type]
-        return
-    try:
-        pattern = re.compile(key)
-    except re.error:
-        pattern = re.compile(re.escape(key))
-    ends = [len(name), *(at for at, letter in enumerate(name) if letter == ".")]
-    for end in ends:
-        found = pattern.fullmatch(name, 0, end)
-        if found is not None:
-            expanded = _expanded(found, given, key)
-            yield _Hit(key, expanded, end == len(name), end)
-
-
-def _expanded(found: re.Match[str], value: Any, key: str) -> Any:
-    if value is None:
-        return None
-    try:
-        if isinstance(value, tuple):
-            return tuple(found.expand(each) for each in value)
-        return found.expand(value)
-    except (re.error, IndexError) as error:
-        raise ValueError(f"names: {value!r} does not go with {key!r}: {error}") from error
-
-
 def _is_in(name: str, container: str) -> bool:
     return container in ("", name) or name.startswith(f"{container}/")
 
@@ -217,11 +158,11 @@ def _split(
     for source in sources:
         _pair_parts(stated, source, key, value, used, lines)
     for item in list(stated.torch):
-        hits = [hit for name in _called(item) for hit in _hits(key, value, name) if hit.is_whole]
-        if not hits or not isinstance(hits[0].value, tuple):
+        hit = whole_hit(key, value, called(item))
+        if hit is None or not isinstance(hit.value, tuple):
             continue
         used.add(key)
-        targets = hits[0].value
+        targets = hit.value
         missing = [path for path in targets if _column(stated, path) is None]
         if missing:
             hint = _close(missing[0], stated.flax)
@@ -251,13 +192,13 @@ def _pair_parts(
 ) -> None:
     """Pair the parts of a layer that is split already, if the key names the layer."""
     name = source.replace("/", ".")
-    hits = [hit for hit in _hits(key, value, name) if hit.is_whole]
-    if not hits or not isinstance(hits[0].value, tuple):
+    hit = whole_hit(key, value, [name])
+    if hit is None or not isinstance(hit.value, tuple):
         return
     used.add(key)
-    columns = [_column(stated, path) for path in hits[0].value]
+    columns = [_column(stated, path) for path in hit.value]
     rows = [row for row, item in enumerate(stated.torch) if item.source == source]
-    missing = [path for path, column in zip(hits[0].value, columns, strict=True) if column is None]
+    missing = [path for path, column in zip(hit.value, columns, strict=True) if column is None]
     if missing:
         hint = _close(missing[0], stated.flax)
         lines.append(f"{key!r}: Flax has no {', '.join(map(repr, missing))}{hint}")

@@ -2,7 +2,7 @@
 
 Only layers of equal kind and shapes can stand for one another. Among those, the evidence is
 
-1. names: words and numbers that both names have (:mod:`fanwise.porting.names`);
+1. names: words and numbers that both names have (:mod:`fanwise.porting.matching.names`);
 2. numbers: layers that differ by numbers alone, ``conv1`` and ``conv2``, on both sides, stand in
    the order of their numbers;
 3. nesting: a layer belongs where the other layers of its block belong;
@@ -13,7 +13,6 @@ change places with as much. Where names speak for one of two layers only, the or
 Order alone is no evidence: people define q, k and v in any order.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,10 +23,11 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from fanwise.layers import Layer, family
-from fanwise.porting.candidates import Fit, fit, signature
-from fanwise.porting.names import Name, names_of
-from fanwise.porting.nesting import around
-from fanwise.porting.similarity import similarities
+from fanwise.porting.matching.candidates import Fit, fit, signature
+from fanwise.porting.matching.names import Name, names_of
+from fanwise.porting.matching.nesting import around
+from fanwise.porting.matching.numbered import direction
+from fanwise.porting.matching.similarity import similarities
 
 __all__ = ["Assignment", "assign"]
 
@@ -230,7 +230,7 @@ def _told(
     """
     ours = [sides[0].names[row] for row in pair]
     theirs = [sides[1].names[column] for column in others]
-    numbers = _numbers(ours[0], ours[1], theirs[0], theirs[1])
+    numbers = direction(ours[0], ours[1], theirs[0], theirs[1])
     if numbers > 0:
         return "numbers"
     if gain < _MARGIN:
@@ -238,35 +238,3 @@ def _told(
     is_ordered = (pair[0] < pair[1]) == (others[0] < others[1])
     is_apart = ours[0].parent != ours[1].parent and theirs[0].parent != theirs[1].parent
     return "names" if is_ordered or is_apart else ""
-
-
-def _numbers(first: Name, second: Name, first_other: Name, second_other: Name) -> int:
-    """1 if two layers differ by numbers alone on both sides, in the same direction; -1 if not."""
-    for one, two in ((first, second), (first_other, second_other)):
-        if one.words != two.words or set(one.numbers) != set(two.numbers):
-            return 0
-    # Numbers after the same word must agree each for itself, the others all together.
-    counts = Counter(word for word, _ in first.numbers)
-    other_counts = Counter(word for word, _ in first_other.numbers)
-    common = {word for word, count in counts.items() if count == other_counts[word]}
-    directions = [
-        (_sign(first, second, label), _sign(first_other, second_other, label))
-        for label in first.numbers
-        if label[0] in common
-    ]
-    labels = [label for label in first.numbers if label[0] not in common]
-    rest = _first_sign(first, second, labels)
-    others = [label for label in first_other.numbers if label[0] not in common]
-    directions.append((rest, _first_sign(first_other, second_other, others)))
-    if any(own != other for own, other in directions):
-        return -1
-    return int(any(own for own, _ in directions))
-
-
-def _first_sign(first: Name, second: Name, labels: Sequence[tuple[str, int]]) -> int:
-    return next((sign for label in labels if (sign := _sign(first, second, label))), 0)
-
-
-def _sign(first: Name, second: Name, label: tuple[str, int]) -> int:
-    difference = second.numbers[label] - first.numbers[label]
-    return (difference > 0) - (difference < 0)

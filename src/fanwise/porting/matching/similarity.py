@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fanwise.porting.names import Name
+from fanwise.porting.matching.names import Name
 
 __all__ = ["similarities", "similarity"]
 
@@ -19,7 +19,7 @@ def similarity(torch: Name, flax: Name) -> float:
     """How much two names have in common.
 
     Example:
-        >>> from fanwise.porting.names import names_of
+        >>> from fanwise.porting.matching.names import names_of
         >>> (torch,) = names_of([("encoder/self_attn/q_proj", "Linear")])
         >>> query, key = names_of([("enc/attention/query", "Linear"), ("enc/attention/key", "")])
         >>> similarity(torch, query), similarity(torch, key)

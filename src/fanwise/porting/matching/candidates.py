@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from fanwise.layers import Layer, View, family
 from fanwise.layers.view import SAME
-from fanwise.porting.recast import recast
+from fanwise.porting.matching.recast import recast
 
 __all__ = ["Fit", "fit", "same_form", "signature"]
 

@@ -6,8 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from fanwise.layers import Layer, Leaf, Piece, kind_of
-from fanwise.porting.candidates import Fit, fit
-from fanwise.porting.split import Item, attention, directions, is_recurrent, layers_of, unknown
+from fanwise.porting.matching.candidates import Fit, fit
+from fanwise.porting.matching.split import (
+    Item,
+    attention,
+    directions,
+    is_recurrent,
+    layers_of,
+    unknown,
+)
 
 __all__ = ["items_of", "tied_items", "untied"]
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from fanwise.porting.assign import Assignment
-from fanwise.porting.candidates import Fit, fit, same_form
-from fanwise.porting.items import untied
-from fanwise.porting.names import names_of
-from fanwise.porting.similarity import similarity
-from fanwise.porting.split import Item
-from fanwise.porting.suggest import Targets, entries, line
+from fanwise.porting.matching.assign import Assignment
+from fanwise.porting.matching.candidates import Fit, fit, same_form
+from fanwise.porting.matching.items import untied
+from fanwise.porting.matching.names import names_of
+from fanwise.porting.matching.similarity import similarity
+from fanwise.porting.matching.split import Item
+from fanwise.porting.matching.suggest import Targets, entries, line
 from fanwise.porting.table import described, rendered
 
 __all__ = ["explain"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fanwise.porting.names import Name
+from fanwise.porting.matching.names import Name
 
 __all__ = ["around"]
 

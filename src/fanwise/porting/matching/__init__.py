@@ -1,0 +1,1 @@
+"""How the layers of two models are found to belong together."""

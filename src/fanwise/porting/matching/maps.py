@@ -1,0 +1,129 @@
+"""Layers directly behind a map: a Linear that takes a flattened one, and an LSTM over its rows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fanwise.layers import Layer
+from fanwise.porting.correspondence import Pair
+
+__all__ = ["Map", "behind_maps", "input_weights", "inputs_of"]
+
+_WIDTHS = ("num_features", "num_channels", "normalized_shape")
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map that a layer is behind.
+
+    Args:
+        channels: of the map.
+        positions: how many it has, for the layer's inputs to be all of it.
+        dimensions: of the convolution that made it.
+        source: that layer's name.
+    """
+
+    channels: int
+    positions: int
+    dimensions: int
+    source: str
+
+    @property
+    def guess(self) -> str:
+        """Its shape if it is square."""
+        side = round(self.positions ** (1 / self.dimensions))
+        if side**self.dimensions == self.positions:
+            return ", ".join([str(self.channels), *[str(side)] * self.dimensions])
+        return ", ".join([str(self.channels), *"DHW"[-self.dimensions :]])
+
+
+def behind_maps(pairs: Sequence[Pair], order: Sequence[Layer]) -> dict[int, Map]:
+    """The pairs directly behind a map of more than one position.
+
+    The order is torch's of definition, and Flax's: linen's is that of execution, and a layer that
+    follows a map in either is asked for.
+    """
+    by_path = {pair.flax.path: index for index, pair in enumerate(pairs)}
+    theirs = [by_path[layer.path] for layer in order if layer.path in by_path]
+    found: dict[int, Map] = {}
+    for sequence in (list(range(len(pairs))), list(dict.fromkeys(theirs))):
+        _walk(pairs, sequence, found)
+    return found
+
+
+def _walk(pairs: Sequence[Pair], sequence: Sequence[int], found: dict[int, Map]) -> None:
+    channels, dimensions, source = 0, 2, ""
+    widths: set[int] = set()  # of vectors that some layer gives
+    last: Map | None = None
+    for at, index in enumerate(sequence):
+        layer = pairs[index].torch
+        count = inputs_of(layer)
+        if count is None:
+            own = _channels(layer, channels)
+            if own is not None:
+                channels, source = own, layer.path.replace("/", ".")
+                dimensions = _dimensions(layer) or dimensions
+            if own:
+                last = None
+            widths |= _outputs(layer)
+            continue
+        if channels and count > channels and count % channels == 0 and count not in widths:
+            last = Map(channels, count // channels, dimensions, source)
+            found.setdefault(index, last)
+        elif last is not None and last.channels * last.positions == count and count not in widths:
+            # Another head on the same map: a critic beside its actor.
+            found.setdefault(index, last)
+        following = pairs[sequence[at + 1]].torch if at + 1 < len(sequence) else None
+        if following is None or not _channels(following, 0) or _dimensions(following) is None:
+            # What a convolution follows may be made a map again, and be as wide as another one.
+            widths |= _outputs(layer)
+        channels = 0
+
+
+def _outputs(layer: Layer) -> set[int]:
+    names = ("out_features", "embedding_dim", "embed_dim", "hidden_size")
+    return {layer.hyperparameters[name] for name in names if name in layer.hyperparameters}
+
+
+def _dimensions(layer: Layer) -> int | None:
+    kind = (layer.kind or "").removesuffix(")")
+    is_spatial = "Conv" in kind and kind[-2:] in ("1d", "2d", "3d")
+    return int(kind[-2]) if is_spatial else None
+
+
+def _channels(layer: Layer, before: int) -> int | None:
+    """How many channels a map has behind a layer; 0 if it is none, None if nothing changes."""
+    kind = layer.kind or ""
+    if _dimensions(layer) is not None:
+        return int(layer.hyperparameters.get("out_channels", 0))
+    if layer.kind is None or kind == "PReLU":
+        return None
+    width = next((layer.hyperparameters[n] for n in _WIDTHS if n in layer.hyperparameters), None)
+    if isinstance(width, tuple | list):
+        width = width[-1]
+    # A normalization of as many channels is one of the map; of others it belongs elsewhere.
+    return None if "Norm" in kind and width == before else 0
+
+
+def inputs_of(layer: Layer) -> int | None:
+    """The number of inputs of a layer that takes vectors."""
+    name = _weight(layer)
+    return layer.shapes[name][1] if name is not None else None
+
+
+def _weight(layer: Layer) -> str | None:
+    kind = layer.kind or ""
+    if kind.partition("(")[2].removesuffix(")") == "Linear" or kind == "Linear":
+        names: Iterable[str] = (n for n in layer.shapes if n.endswith(("weight", "original1")))
+    elif kind.startswith(("RNN", "LSTM", "GRU")):
+        names = (name for name in layer.shapes if name.startswith("weight_ih"))
+    else:
+        return None
+    return next((name for name in names if len(layer.shapes[name]) == 2), None)
+
+
+def input_weights(layer: Layer) -> list[str]:
+    """The parameters whose columns are the inputs; of an LSTM one for each direction."""
+    first = _weight(layer)
+    if first is None or not first.startswith("weight_ih"):
+        return [first] if first is not None else []
+    return [name for name in layer.shapes if name.startswith("weight_ih")]
