@@ -10,7 +10,7 @@ from fanwise.porting.checking import Cause
 __all__ = ["Port"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Port:
     """One faulty port.
 
