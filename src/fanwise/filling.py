@@ -7,8 +7,8 @@ is cut:
   any arrays are drawn 128 at a time by one compiled function per kind of distribution and dtype,
   whatever the layers and shapes. The tiles are copied into aligned memory that JAX adopts without
   another copy.
-* Under a trace, parameters of one kind, shape and dtype become one loop in the graph, so that a
-  hundred equal layers compile as one.
+* Under a trace, parameters of one kind, shape and dtype become a loop in the graph, so that a
+  hundred equal layers compile as one; several loops where one would need much memory.
 * Equal structured parameters (a model's orthogonal matrices) are drawn as one batch.
 * Everything else, sharded parameters among it, is drawn one by one; each device makes its part.
 """
@@ -46,6 +46,10 @@ _PAGE, _PAGES = 4096, 2048
 
 # Threads that copy tiles.
 _COPYING = 3
+
+# What a loop under a trace makes at most, and so needs besides the result: a part of all bytes, or
+# as many as nobody minds. Fewer loops compile faster.
+_SHARES, _LEAST = 16, 2**28
 
 # XLA adopts host memory without a copy where it is aligned like its own.
 _ALIGNMENT = 64
@@ -108,9 +112,11 @@ def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
     groups: dict[tuple[Any, ...], list[_Job]] = defaultdict(list)
     for job in jobs:
         groups[job.group].append(job)
+    largest = max(sum(job.bytes for job in jobs) // _SHARES, _LEAST)
     made: dict[str, jax.Array] = {}
     for (method, *_), members in groups.items():
-        made.update(zip((job.path for job in members), method(members), strict=True))
+        for part in _parts(members, largest) if method is _looped else (members,):
+            made.update(zip((job.path for job in part), method(part), strict=True))
     return {job.path: made[job.path] for job in jobs}
 
 
@@ -204,6 +210,13 @@ def _batched(jobs: list[_Job]) -> Iterator[jax.Array]:
     yield from jax.vmap(draw)(_stacked_keys(jobs))
 
 
+def _parts(jobs: list[_Job], largest: int) -> Iterator[list[_Job]]:
+    """Equal parameters, as many together as make ``largest`` bytes."""
+    count = max(1, largest // max(1, jobs[0].bytes))
+    for start in range(0, len(jobs), count):
+        yield jobs[start : start + count]
+
+
 def _looped(jobs: list[_Job]) -> Iterator[jax.Array]:
     """One loop in the graph over parameters of one kind, shape, dtype and sharding."""
     if len(jobs) == 1:
@@ -217,7 +230,18 @@ def _looped(jobs: list[_Job]) -> Iterator[jax.Array]:
         drawn: jax.Array = draw_scalars(kind, key, scalars, first.shape, first.dtype, sharding)
         return drawn
 
-    yield from jax.lax.map(draw, (_stacked_keys(jobs), _stacked_scalars(jobs)))
+    words, scalars = _stacked_keys(jobs), _stacked_scalars(jobs)
+
+    def drawn() -> list[jax.Array]:
+        return list(jax.lax.map(draw, (words, scalars)))
+
+    def never() -> list[jax.Array]:
+        zeros = lambda _: jnp.zeros(first.shape, first.dtype)
+        return [placement.placed(zeros, job.key, sharding) for job in jobs]
+
+    # A loop leaves one array, out of which the parameters are copied. XLA would run all loops
+    # first and copy afterwards, with twice the memory; what is behind a condition it finishes.
+    yield from jax.lax.cond(keys.hidden_true(words), drawn, never)
 
 
 def _stacked_keys(jobs: list[_Job]) -> Key:

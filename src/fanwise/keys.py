@@ -11,7 +11,7 @@ import numpy as np
 from fanwise import threefry
 from fanwise.typing import Key
 
-__all__ = ["check_key", "hidden_constant", "is_key", "key_data", "path_keys"]
+__all__ = ["check_key", "hidden_constant", "hidden_true", "is_key", "key_data", "path_keys"]
 
 
 def is_key(value: object) -> bool:
@@ -57,10 +57,21 @@ def hidden_constant(key: Key) -> Key:
         return key
     is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     words = jax.random.key_data(key) if is_typed else jnp.asarray(key)
-    half = np.uint32(16)
-    words = jax.lax.fori_loop(0, 2, lambda _, word: word << half | word >> half, words)
-    hidden: Key = words
+    hidden: Key = _turned(words)
     return jax.random.wrap_key_data(hidden, impl=jax.random.key_impl(key)) if is_typed else hidden
+
+
+def hidden_true(key: Key) -> jax.Array:
+    """A truth value, of a traced key, that no compiler knows to be true."""
+    word = key_data(key).reshape(-1)[0]
+    return _turned(word) == word
+
+
+def _turned(words: jax.Array) -> jax.Array:
+    """The same words after two half turns."""
+    half = np.uint32(16)
+    turned: jax.Array = jax.lax.fori_loop(0, 2, lambda _, word: word << half | word >> half, words)
+    return turned
 
 
 def _is_tracing() -> bool:

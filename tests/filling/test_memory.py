@@ -7,6 +7,7 @@ import textwrap
 import jax
 import pytest
 
+from fanwise import filling
 from fanwise.distributions import Normal
 from fanwise.filling import Parameter, fill
 
@@ -81,3 +82,28 @@ def test_memory_under_jit(key):
     keys = list(jax.random.split(key, 10))
     memory = init.lower(keys).compile().memory_analysis()
     assert memory.temp_size_in_bytes <= 1.1 * memory.output_size_in_bytes
+
+
+def temporary(count, monkeypatch=None, least=None):
+    """Of a traced fill of equal arrays of 16 MiB, compiled and never run, as a part of them."""
+    if least is not None:
+        monkeypatch.setattr(filling, "_LEAST", least)
+
+    def init(keys):
+        return fill(
+            Parameter(str(i), (2048, 2048), Normal(0.0, 0.02), keys[i]) for i in range(count)
+        )
+
+    memory = jax.jit(init).lower(jax.random.split(jax.random.key(0), count)).compile()
+    analysis = memory.memory_analysis()
+    return analysis.temp_size_in_bytes / analysis.output_size_in_bytes
+
+
+def test_a_traced_fill_needs_little_besides_the_result(monkeypatch):
+    """A loop at a time, and the counters of one array, which XLA takes out of the loop."""
+    assert temporary(32, monkeypatch, least=1) <= 3.1 / 32
+
+
+def test_one_loop_over_all_needs_as_much_again(monkeypatch):
+    """The control: where nobody minds, there is one."""
+    assert temporary(8, monkeypatch, least=2**40) > 1
