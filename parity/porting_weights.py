@@ -1,12 +1,13 @@
 """Weights across for every model of ``examples/models``: the same outputs, and back to the bit.
 
 Values are moved off what the constructor left, so that no zero or one hides an error. Then torch's
-weights must give the port torch's outputs; the port's own start, taken to torch, must give torch
-the port's; and both ways back must end where they began.
+weights must give the port torch's outputs; a start of the port, taken to torch, must give torch the
+port's; and both ways back must end where they began.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -50,22 +51,32 @@ class Port:
     correspondence: Correspondence
     inputs: tuple[Array, ...]
 
-    def own_start(self, key: jax.Array) -> Any:
-        """The port's variables as its own code starts them; for nnx the model."""
+    def started(self, key: jax.Array) -> Any:
+        """The port's variables from a key; for nnx the model."""
         if self.framework == "linen":
-            return self.family.linen().init(key, *self.inputs)
-        return self.family.nnx(rngs=flax_nnx.Rngs(key))
+            return fw.linen.init(self.family.linen(), key, *self.inputs)
+        return fw.nnx.init(lambda rngs: self.family.nnx(rngs=rngs), key)
+
+    @cached_property
+    def _call(self) -> Callable[[Variables], Any]:
+        """The port as a function of variables, compiled once."""
+        if self.framework == "linen":
+            model = self.family.linen()
+            apply = jax.jit(model.apply)
+            return lambda variables: apply(variables, *self.inputs)
+        model = self.started(jax.random.key(0))
+        model.eval()
+        forward = flax_nnx.jit(lambda model, inputs: model(*inputs))
+
+        def call(variables: Variables) -> Any:
+            flax_nnx.update(model, variables)
+            return forward(model, self.inputs)
+
+        return call
 
     def run(self, variables: Variables) -> Array:
         """The port's outputs."""
-        if self.framework == "linen":
-            output: Any = self.family.linen().apply(variables, *self.inputs)
-        else:
-            model = self.family.nnx(rngs=flax_nnx.Rngs(0))
-            flax_nnx.update(model, variables)
-            model.eval()
-            output = model(*self.inputs)
-        return np.asarray(output)
+        return np.asarray(self._call(variables))
 
     def run_torch(self) -> Array:
         """torch's outputs, channels last."""
@@ -161,19 +172,18 @@ def _back_lines(state: Mapping[str, Array], back: Mapping[str, Array]) -> list[s
 
 
 def _other_way(case: Port, seed: int) -> list[str]:
-    """The port's own start, in torch."""
-    start = case.own_start(typed_key(seed, f"start of {case.family}"))
+    """A start of the port, in torch."""
+    start = case.started(typed_key(seed, f"start of {case.family}"))
     state = fw.port.state_dict(start, case.correspondence)
     case.load(state)
     variables = fw.port.weights(case.torch.state_dict(), case.correspondence)
-    lines = []
     again = fw.port.state_dict(variables, case.correspondence)
-    lines += [f"{n} of Flax's own start is another" for n in _different(state, again)]
+    lines = [f"{name} of Flax's start is another" for name in _different(state, again)]
     if case.framework == "linen":
         own = jax.tree.map(np.array_equal, variables, dict(start))
-        lines += [] if all(jax.tree.leaves(own)) else ["Flax's own start is another"]
+        lines += [] if all(jax.tree.leaves(own)) else ["Flax's start is another"]
     off = difference(case.run(variables), case.run_torch())
-    return lines if off <= TOLERANCE else [*lines, f"Flax's own start in torch: off by {off:.3g}"]
+    return lines if off <= TOLERANCE else [*lines, f"Flax's start in torch: off by {off:.3g}"]
 
 
 def _different(one: Mapping[str, Array], other: Mapping[str, Array]) -> list[str]:

@@ -1,5 +1,7 @@
 """Tensors in one file: safetensors, or a pickle of torch's."""
 
+import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,15 +92,16 @@ def pickled(path: Path) -> Source:
 
 
 def _loaded(torch: Any, path: Path) -> Any:
-    import pickle
-
     options = {"map_location": "cpu", "weights_only": True}
     try:
-        try:
-            return torch.load(path, mmap=True, **options)
-        except RuntimeError:
-            # Files from before torch 1.6 cannot be mapped.
-            return torch.load(path, **options)
+        with warnings.catch_warnings():
+            # Whether it can be read is told by reading it.
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            try:
+                return torch.load(path, mmap=True, **options)
+            except RuntimeError:
+                # Files from before torch 1.6 cannot be mapped.
+                return torch.load(path, **options)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} holds more than tensors, and is not unpickled, as that would run the code in "
