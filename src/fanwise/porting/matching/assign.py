@@ -9,7 +9,7 @@ Only layers of equal kind and shapes can stand for one another. Among those, the
 4. a normalization belongs behind the convolution that it follows on both sides.
 
 The assignment is the one with the most evidence in all. It is told if no two layers in it could
-change places with as much. Where names speak for one of two layers only, the order must agree.
+change places with as much. Where evidence speaks for one of two layers only, the order must agree.
 Order alone is no evidence: people define q, k and v in any order.
 """
 
@@ -201,8 +201,10 @@ def _solve(
     could = possible[np.ix_(one, other)]
     mixed = np.where(could & could.T, evidence[np.ix_(one, other)], -np.inf)
     straight = np.diag(evidence[np.ix_(one, other)])
-    smaller = np.minimum.outer(straight, straight)
-    is_told = smaller - np.maximum(mixed, mixed.T) >= _MARGIN
+    # Each of two layers of torch is more like its own counterpart, or each counterpart is.
+    own = straight[:, None] - mixed >= _MARGIN
+    theirs = straight[None, :] - mixed >= _MARGIN
+    is_told = (own & own.T) | (theirs & theirs.T)
     for at, then in np.argwhere(np.triu(~is_told, 1)):
         i, k = rows[one[at]], rows[one[then]]
         j, m = columns[other[at]], columns[other[then]]
