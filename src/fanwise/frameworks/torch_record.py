@@ -18,6 +18,10 @@ from fanwise.recording import Recipe
 
 __all__ = ["record"]
 
+_SEEDED = (
+    "the constructor seeds a generator of torch: what it draws is recorded as random all the same"
+)
+
 _RUNNING = threading.Lock()
 
 # Constructors that read values are run as often on real tensors: what is read has to make no
@@ -126,6 +130,14 @@ def _recorded(
                 f"factory must return a torch.nn.Module, got {module!r} of type "
                 f"{type(module).__name__}"
             )
+        if recorder.repeated_seed is not None:
+            raise ValueError(
+                f"the constructor draws more than once from the seed {recorder.repeated_seed}, "
+                f"so that draws are equal which a recipe would hold to be independent; copy the "
+                f"tensor instead, or seed once"
+            )
+        if recorder.is_seeded:
+            notes = (*notes, _SEEDED)
         with _modes(recorder):
             return recipe_of(module, recorder, notes), recorder, has_moved
 
@@ -134,7 +146,7 @@ def _recorded(
 def _modes(recorder: Recorder) -> Iterator[None]:
     with ExitStack() as stack:
         if recorder.fake is not None:
-            stack.enter_context(usable())
+            stack.enter_context(usable(recorder.fake))
             stack.enter_context(recorder.fake)
         stack.enter_context(replaced(recorder))
         stack.enter_context(recorder)

@@ -1,12 +1,14 @@
 """What fake tensors lack that constructors use: conversion to numpy, and to other dtypes."""
 
+import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._pytree import tree_flatten
 
 __all__ = ["usable"]
 
@@ -14,9 +16,25 @@ _ABSENT = object()
 
 
 @contextmanager
-def usable() -> Iterator[None]:
+def usable(mode: FakeTensorMode) -> Iterator[None]:
     """Give fake tensors what they lack, in the body only."""
-    methods = {"numpy": _numpy, "__array__": _array}
+    thread = threading.get_ident()
+
+    def dispatched(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        # Called only where no mode is, as in another thread.
+        if threading.get_ident() != thread and any(each.fake_mode is mode for each in _fakes(args)):
+            raise RuntimeError(
+                "a tensor of a constructor that is being recorded was used in another thread, "
+                "where nothing is recorded; initialize in the thread that calls record"
+            )
+        return unwatched(func, types, args, kwargs)
+
+    unwatched = FakeTensor.__torch_dispatch__
+    methods = {
+        "numpy": _numpy,
+        "__array__": _array,
+        "__torch_dispatch__": classmethod(dispatched),
+    }
     before = {name: vars(FakeTensor).get(name, _ABSENT) for name in methods}
     swap = torch.utils.swap_tensors
     code = swap.__code__
@@ -38,10 +56,17 @@ def usable() -> Iterator[None]:
                 setattr(FakeTensor, name, method)
 
 
+def _fakes(values: Any) -> list[FakeTensor]:
+    return [each for each in tree_flatten(values)[0] if isinstance(each, FakeTensor)]
+
+
 def _numpy(tensor: FakeTensor, *, force: bool = False) -> Any:
     import numpy as np
 
-    return np.asarray(tensor.detach().tolist(), dtype=_numpy_name(tensor))
+    array = np.asarray(tensor.detach().tolist(), dtype=_numpy_name(tensor))
+    # In torch the two share their memory, and what is written to one is in the other.
+    array.setflags(write=False)
+    return array
 
 
 def _array(tensor: FakeTensor, dtype: Any = None, copy: Any = None) -> Any:

@@ -71,6 +71,7 @@ def _fill(
 ) -> torch.Tensor:
     """Note that the whole tensor is drawn; real ones are drawn by torch's own code."""
     shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
+    recorder.drawn_with(next((a for a in arguments if isinstance(a, torch.Generator)), None))
     if recorder.fake is None:
         with _disable_current_modes():
             original(tensor, *arguments)
@@ -164,6 +165,11 @@ def _make_orthogonal(recorder: Recorder, original: Code, a: torch.Tensor) -> tor
     return result
 
 
+def _manual_seed(recorder: Recorder, original: Code, seed: Any) -> Any:
+    recorder.seeded(int(seed))
+    return original(seed)
+
+
 def _deepcopy(
     recorder: Recorder, original: Code, tensor: torch.Tensor, memo: dict[int, Any]
 ) -> Any:
@@ -230,6 +236,12 @@ def _make_orthogonal_code(A):  # type: ignore[no-untyped-def]
     return called("_make_orthogonal", A)
 
 
+def _manual_seed_code(seed):  # type: ignore[no-untyped-def]
+    from fanwise.frameworks.torch_record_functions import called
+
+    return called("manual_seed", seed)
+
+
 def _deepcopy_code(self, memo):  # type: ignore[no-untyped-def]
     from fanwise.frameworks.torch_record_functions import called
 
@@ -243,6 +255,7 @@ _FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "dirac_": (torch.nn.init.dirac_, _dirac_code),
     "eye_": (torch.nn.init.eye_, _eye_code),
     "_is_orthogonal": (parametrizations._is_orthogonal, _is_orthogonal_code),
+    "manual_seed": (torch.random.manual_seed, _manual_seed_code),
     "__deepcopy__": (torch.Tensor.__deepcopy__, _deepcopy_code),
     "_make_orthogonal": (parametrizations._make_orthogonal, _make_orthogonal_code),
 }
@@ -254,6 +267,7 @@ _RECORDED: dict[str, Code] = {
     "dirac_": _dirac,
     "eye_": _eye,
     "_is_orthogonal": _is_orthogonal,
+    "manual_seed": _manual_seed,
     "__deepcopy__": _deepcopy,
     "_make_orthogonal": _make_orthogonal,
 }

@@ -67,12 +67,39 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.reads: list[str] = []
         self.is_outside = False
         self.allocated = 0
+        self._seeds: list[tuple[int, int]] = []
+        self._generators: list[torch.Generator] = []
 
     def draw(self, distribution: Distribution, shape: tuple[int, ...], dtype: str) -> Draw:
         """Note a new draw."""
         made = Draw(tuple(shape), dtype, f"#{len(self.draws)}", distribution)
         self.draws.append(made)
         return made
+
+    def seeded(self, seed: int) -> None:
+        """Note that torch's generator was seeded."""
+        self._seeds.append((seed, len(self.draws)))
+
+    def drawn_with(self, generator: torch.Generator | None) -> None:
+        """Note the generator of a draw."""
+        if generator is None or generator is torch.default_generator:
+            return
+        if not any(generator is known for known in self._generators):
+            self._generators.append(generator)
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether the constructor says which numbers are drawn."""
+        return bool(self._seeds or self._generators)
+
+    @property
+    def repeated_seed(self) -> int | None:
+        """A seed from which was drawn more than once."""
+        starts = [start for _, start in self._seeds]
+        ends = [*starts[1:], len(self.draws)] if starts else []
+        used = [seed for (seed, start), end in zip(self._seeds, ends, strict=True) if end > start]
+        used += [generator.initial_seed() for generator in self._generators]
+        return next((seed for number, seed in enumerate(used) if seed in used[:number]), None)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -90,6 +117,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return result
         short = name.removesuffix("_") if written else name
         operation = _Operation(func, short, args, kwargs, given, written)
+        self.drawn_with(given.get("generator"))
         before = self._operands(given)
         if short in _READS:
             return self._read(operation)

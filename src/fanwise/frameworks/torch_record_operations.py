@@ -295,7 +295,7 @@ def _padded(a: Operands, shape: Shape, dtype: str) -> Expression | None:
         return None
     widths = tuple(reversed([*pairs, *[(0, 0)] * (len(shape) - len(pairs))]))
     if not any(width for pair in widths for width in pair):
-        return _copied("self")(a, shape, dtype)
+        return broadcast(cast(a["self"], dtype), shape)
     return call(shape, dtype, "pad", a["self"], widths=widths, value=a.get("value") or 0.0)
 
 

@@ -10,6 +10,7 @@ from fanwise.distributions import Distribution
 from fanwise.frameworks.torch_layers import layers
 from fanwise.frameworks.torch_record_memory import dtype_name
 from fanwise.frameworks.torch_record_mode import Recorder
+from fanwise.frameworks.torch_record_unseen import written_unseen
 from fanwise.recording import Recipe, Recorded
 from fanwise.recording.expression import Call, Draw, Expression, Unknown, postorder
 from fanwise.recording.law import is_independent, law
@@ -44,6 +45,13 @@ def recipe_of(module: nn.Module, recorder: Recorder, notes: tuple[str, ...] = ()
             ties[each.name] = first
     values = {name: _value(recorder, each.tensor) for name, each in own.items()}
     _refuse(own, values)
+    if recorder.fake is None:
+        unseen = written_unseen(recorder, {name: each.tensor for name, each in own.items()}, values)
+        if unseen:
+            raise ValueError(
+                f"not what torch's operations have written, but something else, as through "
+                f"Tensor.numpy(): {', '.join(unseen)}; write with operations of torch"
+            )
     for name in [name for name, value in values.items() if value.unknown is not None]:
         lost = values.pop(name)
         del own[name]

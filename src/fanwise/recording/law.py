@@ -47,11 +47,14 @@ def is_independent(expression: Expression) -> bool:
     """
     uses: dict[int, int] = {}
     names = []
+    is_random: dict[int, bool] = {}
     for node in postorder(expression):
+        is_random[id(node)] = any(is_random[id(each)] for each in node.arguments)
         if isinstance(node, Draw) and node.is_random:
+            is_random[id(node)] = True
             names.append(node.name)
         if isinstance(node, Call):
-            random = [each for each in node.operands if each.draws]
+            random = [each for each in node.operands if is_random[id(each)]]
             if random and not _keeps_apart(node, random):
                 return False
             for each in random:
