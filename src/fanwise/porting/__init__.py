@@ -7,12 +7,14 @@ from fanwise.porting.initialize import init
 from fanwise.porting.match import match
 from fanwise.porting.state_dict import state_dict
 from fanwise.porting.weights import weights
+from fanwise.recording import Recipe
 
 __all__ = [
     "Cause",
     "Correspondence",
     "Fault",
     "Pair",
+    "Recipe",
     "Report",
     "check",
     "init",

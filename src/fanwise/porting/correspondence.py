@@ -41,6 +41,17 @@ class Correspondence:
     ties: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[Layer, ...] = ()
 
+    def __getitem__(self, name: str) -> Pair:
+        """The pair of a torch layer, by torch's name for it: ``"features.0"``."""
+        wanted = name.replace(".", "/")
+        for pair in self.pairs:
+            if pair.torch.path.replace(".", "/") == wanted:
+                return pair
+        known = ", ".join(pair.torch.path for pair in self.pairs)
+        raise KeyError(
+            f"name must be a torch layer that was matched, got {name!r}; there are {known}"
+        )
+
     def __str__(self) -> str:
         # The table needs rich, which only those need who print.
         from fanwise.porting.table import table_of
