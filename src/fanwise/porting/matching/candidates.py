@@ -55,7 +55,8 @@ class Fit:
         """Both layers with the same parameters under the same names."""
         if self.is_flax:
             return torch, recast(flax, torch, self.names)
-        if all(name == own and view == SAME for name, (own, view) in self.names.items()):
+        is_same = all(name == own and view == SAME for name, (own, view) in self.names.items())
+        if is_same and torch.kind is not None:
             return torch, flax
         return recast(torch, flax, self.names), flax
 

@@ -47,7 +47,9 @@ def _is_both(layer: Layer) -> Any:
 def _is_attention(layer: Layer) -> Any:
     if layer.kind != "MultiheadAttention":
         return None
-    return tuple(sorted(layer.parameters.items()))
+    shapes = layer.parameters.items()
+    # What add_bias_kv adds is no reason to split: it has no place in any part.
+    return tuple(sorted(each for each in shapes if each[0] not in ("bias_k", "bias_v")))
 
 
 def _split(
