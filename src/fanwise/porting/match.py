@@ -124,11 +124,11 @@ def _model(torch: Any) -> _Model:
 
 def _layers(given: Any, name: str) -> list[Layer]:
     found = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-    wrong = next((each for each in found if not isinstance(each, Layer)), None)
-    if wrong is not None:
-        raise TypeError(
-            f"{name} must be {_EXPECTED[name]}, got {wrong!r} of type {type(wrong).__name__}"
-        )
+    for each in found:
+        if not isinstance(each, Layer):
+            raise TypeError(
+                f"{name} must be {_EXPECTED[name]}, got {each!r} of type {type(each).__name__}"
+            )
     return found
 
 
