@@ -1,7 +1,7 @@
 """Proof that fanwise draws what torch.nn.init and the layers of torch.nn draw.
 
 ``python -m parity`` runs four kinds of checks over one table of cases and prints one row for each
-initializer, and two more with a row for each layer and model in each framework; pytest collects
+initializer, and three more with a row for each layer and model in each framework; pytest collects
 the same checks. Both need torch and fail without it. Fixed seeds by default, ``FANWISE_SEED``
 for others.
 
@@ -13,4 +13,6 @@ for others.
   values; layers of other frameworks start as torch's, and filled with torch's parameters they
   compute the same.
 * ``models``: every array of a whole model starts as the parameter of torch's model does.
+* ``porting``: what torch's constructors ask for is recorded, models are matched, weights give the
+  same outputs, recorded starts follow the recorded laws, and faulty ports are found out.
 """

@@ -17,7 +17,11 @@ __all__ = ["main"]
 ALL = (*KINDS, *LAYERED)
 """All kinds of checks."""
 
-_LAYERED = {"layers": "parity.layer_rows", "models": "parity.models_rows"}
+_LAYERED = {
+    "layers": "parity.layer_rows",
+    "models": "parity.models_rows",
+    "porting": "parity.porting_rows",
+}
 
 _NO_TORCH = (
     "parity: torch is not installed, and there is nothing to compare with; install it with\n"
@@ -83,6 +87,7 @@ def _run(kinds: tuple[str, ...], out: Path | None) -> int:
         print_table(report.rows, (), console)
     print_layers("Layers", report.layers, console)
     print_layers("Models", report.models, console)
+    print_layers("Porting", report.porting, console)
     print_failures(report.failures, console)
     console.print(report.summary(), soft_wrap=True, highlight=False)
     for path in report.write(out or OUT):

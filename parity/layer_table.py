@@ -10,22 +10,21 @@ from rich.text import Text
 
 from parity.layer_result import LayerRow
 
-__all__ = ["HEADERS", "layer_cells", "print_layers"]
+__all__ = ["headers", "layer_cells", "print_layers"]
 
-HEADERS = (
-    "",
-    "in",
-    "cases",
-    "wrong",
-    "outputs\noff by",
-    "planted\ncaught",
-    "verdict",
-    "torch draws; elsewhere: what the framework's\nown default would have been",
-)
+_HEADERS = ("in", "cases", "wrong", "outputs\noff by", "planted\ncaught", "verdict")
+
+_DEFAULTS = "torch draws; elsewhere: what the framework's\nown default would have been"
+_LAST = {"Porting": "what was compared"}
+
+
+def headers(title: str) -> tuple[str, ...]:
+    """Return the headers of a table."""
+    return (title.lower(), *_HEADERS, _LAST.get(title, _DEFAULTS))
 
 
 def layer_cells(row: LayerRow) -> tuple[str, ...]:
-    """Return the texts of a row, in the order of ``HEADERS``."""
+    """Return the texts of a row, in the order of :func:`headers`."""
     caught = row.planted - len(row.missed)
     return (
         row.name,
@@ -45,13 +44,13 @@ def print_layers(title: str, rows: Iterable[LayerRow], console: Console) -> None
     if not shown:
         return
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, title=title, title_justify="left")
-    for header in (title, *HEADERS[1:]):
+    for header in headers(title):
         is_number = header in ("cases", "wrong")
         table.add_column(
-            header.lower() if header == title else header,
+            header,
             justify="right" if is_number else "left",
             no_wrap=header in ("in", "cases", "wrong", "verdict"),
-            max_width=18 if header == title else None,
+            max_width=18 if header == title.lower() else None,
             overflow="fold",
             vertical="top",
         )

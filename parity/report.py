@@ -29,6 +29,7 @@ class Report:
         not_run: kinds of checks that were left out.
         layers: one for each kind of layer and framework.
         models: one for each model and framework.
+        porting: one for each model that is recorded, matched, ported or checked.
     """
 
     rows: tuple[Row, ...]
@@ -37,11 +38,17 @@ class Report:
     not_run: tuple[str, ...] = ()
     layers: tuple[LayerRow, ...] = ()
     models: tuple[LayerRow, ...] = ()
+    porting: tuple[LayerRow, ...] = ()
+
+    @property
+    def layered(self) -> tuple[LayerRow, ...]:
+        """Those of layers and of models."""
+        return (*self.layers, *self.models, *self.porting)
 
     @property
     def every_row(self) -> tuple[Row | LayerRow, ...]:
         """Of all tables."""
-        return (*self.rows, *self.layers, *self.models)
+        return (*self.rows, *self.layered)
 
     @property
     def agrees(self) -> bool:
@@ -51,14 +58,14 @@ class Report:
     @property
     def failures(self) -> tuple[str, ...]:
         """A line for everything that is wrong."""
-        layered = (line for row in (*self.layers, *self.models) for line in row.lines)
+        layered = (line for row in self.layered for line in row.lines)
         own = (f"{row.initializer}, {line}" for row in self.rows for line in row.failures)
         return (*own, *layered)
 
     def summary(self) -> str:
         """What was run, and with which result."""
         disagreeing = sum(not row.agrees for row in self.every_row)
-        torch = "torch.nn" if self.layers or self.models else "torch.nn.init"
+        torch = "torch.nn" if self.layered else "torch.nn.init"
         result = (
             f"all {len(self.every_row)} rows agree with {torch}"
             if self.agrees
@@ -81,6 +88,7 @@ class Report:
             "rows": [row.as_json() for row in self.rows],
             "layers": [row.as_json() for row in self.layers],
             "models": [row.as_json() for row in self.models],
+            "porting": [row.as_json() for row in self.porting],
         }
 
     def as_markdown(self) -> str:
@@ -94,9 +102,10 @@ class Report:
             _line("---" for _ in HEADERS),
             *(_line(cells(row)) for row in self.rows),
         ]
-        for title, layered in (("Layers", self.layers), ("Models", self.models)):
+        tables = {"Layers": self.layers, "Models": self.models, "Porting": self.porting}
+        for title, layered in tables.items():
             if layered:
-                lines += ["", f"## {title}", "", *_layered(layered)]
+                lines += ["", f"## {title}", "", *_layered(title, layered)]
         if self.failures:
             lines += ["", "## What disagrees", "", *(f"- {line}" for line in self.failures)]
         return "\n".join(lines) + "\n"
@@ -110,10 +119,11 @@ class Report:
         return as_json, as_markdown
 
 
-def _layered(rows: tuple[LayerRow, ...]) -> list[str]:
+def _layered(title: str, rows: tuple[LayerRow, ...]) -> list[str]:
+    headers = layer_table.headers(title)
     return [
-        _line(header.replace("\n", " ") for header in layer_table.HEADERS),
-        _line("---" for _ in layer_table.HEADERS),
+        _line(header.replace("\n", " ") for header in headers),
+        _line("---" for _ in headers),
         *(_line(layer_table.layer_cells(row)) for row in rows),
     ]
 

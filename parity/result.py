@@ -12,7 +12,7 @@ __all__ = ["KINDS", "LAYERED", "NEAREST", "OURS", "TORCH", "Finding", "Row", "ro
 KINDS = ("exact", "structural", "statistical", "power")
 """Kinds of checks of the functions of torch.nn.init."""
 
-LAYERED = ("layers", "models")
+LAYERED = ("layers", "models", "porting")
 """Kinds of checks of the modules of torch.nn, with tables of their own."""
 
 OURS = "fanwise"

@@ -129,7 +129,7 @@ def test_tables():
     report = Report((), 0, 1.0, (), (GOOD,), (GOOD,))
     assert "## Layers" in report.as_markdown()
     assert report.as_json()["models"][0]["planted_errors_caught"] == 2
-    assert len(layer_table.layer_cells(GOOD)) == len(layer_table.HEADERS)
+    assert len(layer_table.layer_cells(GOOD)) == len(layer_table.headers("Layers"))
 
 
 def test_an_input_is_the_same_for_a_seed(seed):

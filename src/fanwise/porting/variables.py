@@ -117,10 +117,7 @@ def sharding_of(sharding: Sharding, path: Path, shape: tuple[int, ...]) -> Any:
         chosen = sharding
     if isinstance(chosen, jax.sharding.Sharding):
         return chosen
-    resolved = out_sharding_of(chosen)
-    if resolved is None or isinstance(resolved.mesh, jax.sharding.Mesh):
-        return resolved
-    return NamedSharding(jax.sharding.get_mesh(), resolved.spec)
+    return out_sharding_of(chosen)
 
 
 def _at(tree: Any, path: Path) -> Any:
@@ -139,6 +136,9 @@ def placed(array: np.ndarray[Any, Any], sharding: jax.sharding.Sharding | None) 
     """
     if sharding is None:
         return jnp.array(array, copy=True)
+    if isinstance(sharding, NamedSharding) and not isinstance(sharding.mesh, jax.sharding.Mesh):
+        # Of a PartitionSpec; the devices of the mesh that was entered are known here.
+        sharding = NamedSharding(jax.sharding.get_mesh(), sharding.spec)
     return jax.make_array_from_callback(
         array.shape, sharding, lambda index: np.array(array[index], order="C")
     )
