@@ -12,7 +12,7 @@ from fanwise.frameworks.torch_record_memory import dtype_name
 from fanwise.frameworks.torch_record_mode import Recorder
 from fanwise.frameworks.torch_record_unseen import written_unseen
 from fanwise.recording import Recipe, Recorded
-from fanwise.recording.expression import Call, Draw, Expression, Unknown, postorder
+from fanwise.recording.expression import Draw, Expression, Unknown, renamed
 from fanwise.recording.law import is_independent, law
 
 __all__ = ["recipe_of"]
@@ -57,9 +57,9 @@ def recipe_of(module: nn.Module, recorder: Recorder, notes: tuple[str, ...] = ()
         del own[name]
         ties = {other: first for other, first in ties.items() if first != name}
         notes = (*notes, f"buffer {name}, which is not saved, is not recorded: {lost.unknown}")
-    renamed = _renamed(values)
+    finals = _named(values)
     uses: dict[str, int] = {}
-    for value in renamed.values():
+    for value in finals.values():
         for drawn in value.draws:
             uses[drawn.name] = uses.get(drawn.name, 0) + 1
     shared = {name for name, count in uses.items() if count > 1}
@@ -67,7 +67,7 @@ def recipe_of(module: nn.Module, recorder: Recorder, notes: tuple[str, ...] = ()
         name: Recorded(
             tuple(each.tensor.shape),
             dtype_name(each.tensor.dtype),
-            _simplest(renamed[name], shared),
+            _simplest(finals[name], shared),
             each.is_buffer,
             each.is_persistent,
         )
@@ -128,7 +128,7 @@ def _refuse(own: dict[str, _Named], values: dict[str, Expression]) -> None:
         )
 
 
-def _renamed(values: dict[str, Expression]) -> dict[str, Expression]:
+def _named(values: dict[str, Expression]) -> dict[str, Expression]:
     """Draws named after the first tensor that holds them, and marked if others do too.
 
     First are those that hold nothing else: the norm of a weight is drawn as that weight is.
@@ -144,26 +144,8 @@ def _renamed(values: dict[str, Expression]) -> dict[str, Expression]:
             names[each.name] = name if number == 0 else f"{name}#{number}"
         for each in value.draws:
             holders.setdefault(each.name, set()).add(name)
-    made: dict[int, Expression] = {}
-    for node in postorder(*values.values()):
-        made[id(node)] = _rebuilt(node, made, names, holders)
-    return {name: made[id(value)] for name, value in values.items()}
-
-
-def _rebuilt(
-    node: Expression,
-    made: dict[int, Expression],
-    names: dict[str, str],
-    holders: dict[str, set[str]],
-) -> Expression:
-    if isinstance(node, Draw):
-        is_shared = len(holders.get(node.name, ())) > 1
-        name = names.get(node.name, "")
-        return Draw(node.shape, node.dtype, name, node.distribution, is_shared)
-    if isinstance(node, Call):
-        operands = tuple(made[id(each)] for each in node.operands)
-        return Call(node.shape, node.dtype, node.operation, operands, node.settings)
-    return node
+    shared = {name for name, holding in holders.items() if len(holding) > 1}
+    return dict(zip(values, renamed([*values.values()], names, shared), strict=True))
 
 
 def _simplest(value: Expression, shared: set[str]) -> Distribution | Expression:

@@ -5,7 +5,7 @@ expressions that hold the same Draw hold the same values there: that is how deep
 computed from one another, and ties by value are told from independent draws.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -16,7 +16,17 @@ import numpy.typing as npt
 from fanwise.distributions import Constant, Dirac, Distribution, Eye
 from fanwise.typing import DType
 
-__all__ = ["Call", "Draw", "Expression", "Fill", "Literal", "Setting", "Unknown", "postorder"]
+__all__ = [
+    "Call",
+    "Draw",
+    "Expression",
+    "Fill",
+    "Literal",
+    "Setting",
+    "Unknown",
+    "postorder",
+    "renamed",
+]
 
 Setting: TypeAlias = Any
 """None, a truth value, a number, a string, or a tuple of settings."""
@@ -53,6 +63,12 @@ class Expression:
             node.name: node for node in postorder(self) if isinstance(node, Draw) and node.is_random
         }
         return tuple(found.values())
+
+    def renamed(
+        self, names: Mapping[str, str], shared: Container[str] = frozenset()
+    ) -> "Expression":
+        """The same of draws with other names; those that are not listed lose theirs."""
+        return renamed([self], names, shared)[0]
 
     @property
     def marginal(self) -> Distribution | None:
@@ -226,6 +242,29 @@ def postorder(*roots: Expression) -> Iterator[Expression]:
             seen.add(id(node))
             stack.append((node, True))
             stack += [(argument, False) for argument in reversed(node.arguments)]
+
+
+def renamed(
+    roots: Sequence[Expression], names: Mapping[str, str], shared: Container[str] = frozenset()
+) -> list[Expression]:
+    """Expressions with other names for their draws; parts in common stay common.
+
+    Args:
+        roots: the expressions.
+        names: new names by old ones; draws that are not listed have none.
+        shared: the old names of draws that are in several tensors.
+    """
+    made: dict[int, Expression] = {}
+    for node in postorder(*roots):
+        if isinstance(node, Draw):
+            name, is_shared = names.get(node.name, ""), node.name in shared
+            made[id(node)] = Draw(node.shape, node.dtype, name, node.distribution, is_shared)
+        elif isinstance(node, Call):
+            operands = tuple(made[id(each)] for each in node.operands)
+            made[id(node)] = Call(node.shape, node.dtype, node.operation, operands, node.settings)
+        else:
+            made[id(node)] = node
+    return [made[id(root)] for root in roots]
 
 
 def numpy_dtype(name: str) -> DType:

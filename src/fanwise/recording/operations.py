@@ -186,7 +186,10 @@ def _gather(x: Array, index: Array, dim: int) -> Array:
 
 
 def _arange(start: float, step: float, size: int) -> Array:
-    return start + step * jnp.arange(size)
+    places = jnp.arange(size)
+    is_whole = isinstance(start, int) and isinstance(step, int)
+    places = places if is_whole else places.astype(jnp.float32)
+    return start + step * places
 
 
 def _linspace(start: float, end: float, size: int) -> Array:

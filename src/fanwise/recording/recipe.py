@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -95,13 +96,9 @@ class Recipe:
         if not isinstance(value, Expression):
             (own,) = path_keys(key, [first])
             return value.sample(own, recorded.shape, resolved)
-        names = [each.name for each in value.draws]
-        keys = dict(zip(names, path_keys(key, names), strict=True))
-
-        def drawn(node: Draw, dtype: DType) -> jax.Array:
-            return node.distribution.sample(keys.get(node.name, key), node.shape, dtype)
-
-        array: jax.Array = evaluate(value, drawn, resolved)
+        keys = path_keys(key, [each.name for each in value.draws])
+        numbers = {each.name: str(number) for number, each in enumerate(value.draws)}
+        array: jax.Array = _drawn(value.renamed(numbers), (*keys, key), resolved)
         return array
 
     def __getitem__(self, name: str) -> Recorded:
@@ -139,6 +136,19 @@ class Recipe:
             shown = str(each.value) if name == first else f"is {first}"
             lines.append(f"{name:{width}}  {each.shape!s:16}  {shown}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+# One program for all expressions that differ in names only, such as the layers of a model: eagerly
+# as well, where operations one by one would take more memory, and round sums otherwise.
+@partial(jax.jit, static_argnames=("value", "dtype"))
+def _drawn(value: Expression, keys: tuple[Key, ...], dtype: DType) -> jax.Array:
+    def drawn(node: Draw, dtype: DType) -> jax.Array:
+        # What is not random takes any key.
+        own = keys[int(node.name)] if node.is_random else keys[-1]
+        return node.distribution.sample(own, node.shape, dtype)
+
+    array: jax.Array = evaluate(value, drawn, dtype)
+    return array
 
 
 def _resolved(name: str) -> DType:

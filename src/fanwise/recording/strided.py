@@ -105,6 +105,9 @@ def read(memory: jax.Array, view: Geometry) -> jax.Array:
     """The elements of the view."""
     if not view.elements:
         return jnp.zeros(view.size, memory.dtype)
+    own = _own_slices(memory.shape, view)
+    if own is not None:
+        return memory[own].reshape(view.size)
     found = box(memory.size, view)
     if found is None:
         return jnp.take(memory.reshape(-1), _positions(view))
@@ -117,6 +120,11 @@ def write(memory: jax.Array, values: jax.Array, view: Geometry) -> jax.Array:
     """The memory with the elements of the view replaced."""
     if not view.elements:
         return memory
+    own = _own_slices(memory.shape, view)
+    if own is not None:
+        extent = tuple(part.stop - part.start for part in own)
+        start = tuple(part.start for part in own)
+        return jax.lax.dynamic_update_slice(memory, values.reshape(extent), start)
     found = box(memory.size, view)
     if found is None or 0 in view.stride:
         written = memory.reshape(-1).at[_positions(view)].set(values)
@@ -125,6 +133,13 @@ def write(memory: jax.Array, values: jax.Array, view: Geometry) -> jax.Array:
     part = values.reshape(extent).transpose(tuple(int(a) for a in np.argsort(found.order)))
     whole = jax.lax.dynamic_update_slice(memory.reshape(found.shape), part, found.start)
     return whole.reshape(memory.shape)
+
+
+def _own_slices(shape: tuple[int, ...], view: Geometry) -> tuple[slice, ...] | None:
+    """The view as slices of the array's own axes, in their order and without steps."""
+    strides = [s for n, s in zip(view.size, view.stride, strict=True) if n > 1]
+    found = slices(shape, view) if sorted(strides, reverse=True) == strides else None
+    return found if found is not None and all(part.step == 1 for part in found) else None
 
 
 def _positions(view: Geometry) -> Any:
@@ -137,6 +152,8 @@ def _positions(view: Geometry) -> Any:
 
 def slices(shape: tuple[int, ...], view: Geometry) -> tuple[slice, ...] | None:
     """The view as ``array[slices]`` of a row-major array, axes of length 1 apart; None if not."""
+    if not view.elements:
+        return None
     steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     digits = [view.offset // step % n for step, n in zip(steps, shape, strict=True)]
     found = [slice(digit, digit + 1, 1) for digit in digits]

@@ -76,7 +76,7 @@ def _slice(part: slice, size: int) -> str:
         return ":"
     if part.stop - part.start == 1:
         return str(part.start)
-    stop = "" if part.stop == size else part.stop
+    stop = "" if part.stop + part.step > size else part.stop
     step = "" if part.step == 1 else f":{part.step}"
     return f"{part.start or ''}:{stop}{step}"
 
