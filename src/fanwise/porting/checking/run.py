@@ -211,6 +211,11 @@ def _tied(compared: Sequence[_Compared], expected: Expected) -> list[list[int]]:
     return [group for group in places.values() if len(group) > 1]
 
 
+def _distinct(lines: Sequence[str]) -> tuple[str, ...]:
+    """The first line of each aspect."""
+    return tuple({line.partition(":")[0]: line for line in reversed(lines)}.values())[::-1]
+
+
 def _evidence(compared: Sequence[_Compared], expected: Expected) -> list[tuple[int, Evidence]]:
     laws = {
         value: None
@@ -232,7 +237,7 @@ def _evidence(compared: Sequence[_Compared], expected: Expected) -> list[tuple[i
                 made.found,
                 flax_default(part.pair.flax, part.leaf),
                 part in own.is_default,
-                (*own.lines, *made.lines),
+                _distinct([*own.lines, *made.lines]),
                 tuple(laws),
                 depths_of(part.tensors[0], names),
             )

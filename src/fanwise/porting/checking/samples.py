@@ -1,7 +1,7 @@
 """Draws of a Flax model's arrays by anybody's code, for as many keys as each array needs."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ Path = Any
 _KEYS = (2, 8, 64, 512)
 
 _LOOPED = 8
+
+# Up to this many elements it takes longer to compile well than to run badly.
+_SHORT = 2**24
 
 # Where the code cannot be compiled everything is drawn each time.
 _EAGER_KEYS = 8
@@ -105,12 +108,20 @@ def _by_path(made: Any) -> dict[Path, Any]:
 
         flat = nnx.to_flat_state(made)
         return {path: value for path, leaf in flat if _is_array(value := raw(leaf))}
-    from fanwise.frameworks.linen_tree import flat as flat_tree
-    from fanwise.frameworks.linen_tree import unboxed
-
     if isinstance(made, Mapping) and all(isinstance(path, tuple) for path in made):
         return dict(made)
-    return {path: unboxed(leaf) for path, leaf in flat_tree(made).items()}
+    return dict(_flat(made, ()))
+
+
+def _flat(tree: Any, path: tuple[Any, ...]) -> Iterator[tuple[Path, Any]]:
+    """The arrays of nested mappings, whose keys are numbers where nnx has lists."""
+    from fanwise.frameworks.linen_tree import unboxed
+
+    if isinstance(tree, Mapping):
+        for name, branch in tree.items():
+            yield from _flat(branch, (*path, name))
+    else:
+        yield path, unboxed(tree)
 
 
 def _is_array(value: Any) -> bool:
@@ -143,7 +154,7 @@ def draws_of(
         enough = (count for count in _KEYS if count * size >= samples)
         groups[next(enough, _KEYS[-1])].append(path)
     if model.takes_jit:
-        compiled = _compiled(model, keys, groups)
+        compiled = _compiled(model, keys, groups, sizes)
         if compiled is not None:
             return compiled
     made = [_chosen(model.draw(own), list(sizes)) for own in keys[:_EAGER_KEYS]]
@@ -151,7 +162,10 @@ def draws_of(
 
 
 def _compiled(
-    model: FlaxModel, keys: Sequence[Key], groups: Mapping[int, list[Path]]
+    model: FlaxModel,
+    keys: Sequence[Key],
+    groups: Mapping[int, list[Path]],
+    sizes: Mapping[Path, int],
 ) -> dict[Path, Array] | None:
     """The draws, or None where the code cannot be compiled."""
     before = _host_generators()
@@ -160,7 +174,11 @@ def _compiled(
         for count, paths in groups.items():
             if not paths:
                 continue
-            found |= zip(paths, _drawn(model, paths, keys[:count]), strict=True)
+            found |= zip(
+                paths,
+                _drawn(model, paths, keys[:count], sum(sizes[path] for path in paths)),
+                strict=True,
+            )
             if _host_generators() != before:
                 return None  # numbers that were drawn while tracing are the same for every key
     except (jax.errors.JAXTypeError, jax.errors.UnexpectedTracerError):
@@ -168,14 +186,19 @@ def _compiled(
     return found
 
 
-def _drawn(model: FlaxModel, paths: Sequence[Path], keys: Sequence[Key]) -> list[Array]:
+def _drawn(
+    model: FlaxModel, paths: Sequence[Path], keys: Sequence[Key], elements: int
+) -> list[Array]:
     def draw(key: Key) -> list[Any]:
         return _picked(model.draw(key), paths)
 
+    options: Any = None
+    if jax.default_backend() == "cpu" and elements * len(keys) < _SHORT:
+        options = {"xla_backend_optimization_level": 0}
     if len(keys) > _LOOPED:
-        looped = jax.jit(lambda keys: jax.lax.map(draw, keys))(jnp.stack(keys))
-        return [np.asarray(arrays) for arrays in looped]
-    compiled = jax.jit(draw)
+        looped = jax.jit(lambda keys: jax.lax.map(draw, keys), compiler_options=options)
+        return [np.asarray(arrays) for arrays in looped(jnp.stack(keys))]
+    compiled = jax.jit(draw, compiler_options=options)
     made = [[np.asarray(array) for array in compiled(key)] for key in keys]
     return [np.stack(arrays) for arrays in zip(*made, strict=True)]
 

@@ -21,6 +21,8 @@ _BLOCKS = (4, 3, 2, 1)
 # it in all of 8 rows and in two draws is no chance.
 _STRAY = 0.1
 _LINES = 8
+# Fewer values may have one sign by chance.
+_LEAST = 64
 # What bfloat16 leaves of exact orthogonality.
 _ROUNDING = 0.02
 
@@ -55,11 +57,14 @@ def structure_of(draws: Array) -> dict[str, str]:
         found |= _of_matrices(matrices, bool(fixed.any()))
     elif draws.ndim == 2 and (text := _repeated_blocks(draws[0])):
         found["copies"] = text
-    free = draws[:, ~fixed]
-    if free.size >= 64:
-        if (free >= 0).all() or (free <= 0).all():
-            found["sign"] = "never negative" if (free >= 0).all() else "never positive"
-        zeros = float(np.mean(free == 0))
+    free = draws[:2] if not fixed.any() else draws[:, ~fixed]
+    if free.size >= _LEAST:
+        # The first few tell mostly, and large arrays are not read again for nothing.
+        first = free.reshape(-1)[:_LEAST]
+        for is_one_sign, text in ((np.greater_equal, "negative"), (np.less_equal, "positive")):
+            if is_one_sign(first, 0).all() and is_one_sign(free, 0).all():
+                found["sign"] = f"never {text}"
+        zeros = 1 - np.count_nonzero(free[0]) / free[0].size
         if zeros > 1e-3:
             found["zeros"] = f"{zeros:.1%} zeros at random places"
     return found
