@@ -24,7 +24,7 @@ __all__ = ["Description", "describe", "distance", "estimates"]
 _WIDEST = 4.0
 
 # A sign that a law has so rarely need not occur.
-_RARE = 0.1
+_RARE = 0.05
 
 
 @dataclass(frozen=True)

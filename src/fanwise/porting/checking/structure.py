@@ -108,7 +108,7 @@ def _fixed_text(fixed: npt.NDArray[np.bool_], values: Array) -> str:
     whole = rows.all(axis=1)
     if whole.any() and (rows.any(axis=1) == whole).all():
         (places,) = np.nonzero(whole)
-        return f"{_ranges(places)} {what}"
+        return f"{_ranges(places)} {'is' if places.size == 1 else 'are'} {what}"
     return f"{fixed.sum()} of {fixed.size} values {what}"
 
 
@@ -125,10 +125,10 @@ def _of_matrices(matrices: list[Array], has_fixed: bool) -> dict[str, str]:
     found = {}
     if not has_fixed and (text := _orthogonality(matrices)):
         return {"orthogonality": text}
-    if text := _repeated_blocks(matrices[0]):
-        found["copies"] = text
-    if has_fixed or "copies" in found:
+    if has_fixed:
         return found
+    if text := _repeated_blocks(matrices[0]):
+        return {"copies": text}
     for name, turned in (("outputs", False), ("inputs", True)):
         if all(_is_normalized(m.T if turned else m) for m in matrices):
             found[f"norms of {name}"] = "all equal"
@@ -137,16 +137,22 @@ def _of_matrices(matrices: list[Array], has_fixed: bool) -> dict[str, str]:
 
 def _orthogonality(matrices: list[Array]) -> str:
     rows, columns = matrices[0].shape
-    # Orthogonal blocks one below the other have orthogonal columns, so that a high matrix is
-    # looked at in its finest division; of a wide one any rows are orthogonal if all are.
-    for blocks in _BLOCKS if rows > columns else _BLOCKS[::-1]:
-        if rows % blocks or min(rows // blocks, matrices[0].shape[1]) < 4:
+    gains: dict[int, float] = {}
+    for blocks in _BLOCKS:
+        if rows % blocks or min(rows // blocks, columns) < 4:
             continue
-        gains = [_gain(part) for m in matrices for part in np.split(m, blocks)]
-        if all(gain is not None for gain in gains):
-            text = "orthogonal" if blocks == 1 else f"{blocks} orthogonal blocks of outputs"
-            return f"{text}, gain {np.mean([gain or 0.0 for gain in gains]):.3g}"
-    return ""
+        found = [_gain(part) for m in matrices for part in np.split(m, blocks)]
+        known = [gain for gain in found if gain is not None]
+        if len(known) == len(found):
+            gains[blocks] = float(np.mean(known))
+    if not gains:
+        return ""
+    # Orthogonal blocks one below the other have orthogonal columns, of a larger gain; and any
+    # rows of an orthogonal block are orthogonal, of the same gain.
+    finest = gains[max(gains)]
+    blocks = min(own for own, gain in gains.items() if abs(gain / finest - 1) < _ROUNDING)
+    text = "orthogonal" if blocks == 1 else f"{blocks} orthogonal blocks of outputs"
+    return f"{text}, gain {gains[blocks]:.3g}"
 
 
 def _gain(matrix: Array) -> float | None:
