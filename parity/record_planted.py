@@ -6,7 +6,12 @@ from typing import Any
 from unittest import mock
 
 from fanwise.distributions import Normal, Orthogonal, TruncatedNormal, Uniform
-from fanwise.frameworks import torch_record_draws, torch_record_functions, torch_record_operations
+from fanwise.frameworks import (
+    torch_record_arithmetic,
+    torch_record_draws,
+    torch_record_functions,
+    torch_record_operations,
+)
 from fanwise.frameworks.torch_record_memory import Memory
 from fanwise.layouts import TORCH
 from fanwise.recording import Fill
@@ -23,7 +28,7 @@ def planted(error: str) -> Iterator[None]:
 
 
 def _rule(name: str, rule: Callable[..., Any]) -> Callable[[], Any]:
-    return lambda: mock.patch.dict(torch_record_operations._RULES, {name: rule})
+    return lambda: mock.patch.dict(torch_record_operations.RULES, {name: rule})
 
 
 def _random(name: str, law: Callable[..., Any]) -> Callable[[], Any]:
@@ -59,8 +64,8 @@ def _misplaced() -> Any:
 
     from fanwise.frameworks import torch_record_memory
 
-    original = torch_record_memory._written
-    return mock.patch.object(torch_record_memory, "_written", written)
+    original = torch_record_memory.written
+    return mock.patch.object(torch_record_memory, "written", written)
 
 
 def _untied() -> Any:
@@ -85,7 +90,7 @@ PLANTED: dict[str, tuple[str, Callable[[], Any]]] = {
     "a divisor is not seen": ("scaled_by_depth", _rule("div", _self)),
     "a shift has the wrong sign": (
         "methods_of_tensors",
-        _rule("add", torch_record_operations._RULES["sub"]),
+        _rule("add", torch_record_operations.RULES["sub"]),
     ),
     "an assignment to a slice is not seen": ("slices", _unwritten),
     "an assignment lands a row too early": ("padding_row", _misplaced),
@@ -93,7 +98,7 @@ PLANTED: dict[str, tuple[str, Callable[[], Any]]] = {
         "weight_norms",
         _rule(
             "norm",
-            lambda a, shape, dtype: torch_record_operations._norm({**a, "p": 1}, shape, dtype),
+            lambda a, shape, dtype: torch_record_arithmetic._norm({**a, "p": 1}, shape, dtype),
         ),
     ),
     "the std is 1.5 times as large": (

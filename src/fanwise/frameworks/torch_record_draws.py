@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from fanwise.distributions import Distribution, Normal, Uniform
-from fanwise.frameworks.torch_record_operations import broadcast, call
+from fanwise.frameworks.torch_record_calls import broadcast, call
 from fanwise.recording.expression import Expression
 
 __all__ = ["RANDOM", "drawn"]

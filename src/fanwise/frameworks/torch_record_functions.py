@@ -18,9 +18,9 @@ from torch.nn.utils import parametrizations
 from torch.utils._python_dispatch import _disable_current_modes
 
 from fanwise.distributions import Dirac, Distribution, Eye, Orthogonal, Sparse, TruncatedNormal
+from fanwise.frameworks.torch_record_calls import broadcast, call, cast
 from fanwise.frameworks.torch_record_memory import dtype_name
 from fanwise.frameworks.torch_record_mode import Recorder
-from fanwise.frameworks.torch_record_operations import broadcast, call, cast
 from fanwise.layouts import TORCH
 from fanwise.recording.expression import Unknown
 

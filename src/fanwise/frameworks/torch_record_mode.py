@@ -6,7 +6,6 @@ or alone, on real tensors.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,9 +18,17 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_flatten, tree_map
 
 from fanwise.distributions import Distribution
-from fanwise.frameworks.torch_record_draws import RANDOM, drawn
+from fanwise.frameworks.torch_record_calls import broadcast, cast
+from fanwise.frameworks.torch_record_draws import drawn
 from fanwise.frameworks.torch_record_memory import REAL_LIMIT, Memory, dtype_name, uninitialized
-from fanwise.frameworks.torch_record_operations import OVERWRITES, broadcast, cast, expressed
+from fanwise.frameworks.torch_record_operation import (
+    Operation,
+    bound,
+    is_view,
+    tensors,
+    written_arguments,
+)
+from fanwise.frameworks.torch_record_operations import OVERWRITES, expressed
 from fanwise.recording.expression import Draw, Expression, Unknown
 
 __all__ = ["ReadsRandomError", "Recorder", "TooLargeError"]
@@ -109,14 +116,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = func._schema.name.removeprefix("aten::")
         if name.startswith("prim::") or name == "set_":
             return func(*args, **kwargs)
-        given = _bound(func, args, kwargs)
-        written = _written(func, given)
-        if _is_view(func) and not written:
+        given = bound(func, args, kwargs)
+        written = written_arguments(func, given)
+        if is_view(func) and not written:
             result = func(*args, **kwargs)
             self._note_view(given, result)
             return result
         short = name.removesuffix("_") if written else name
-        operation = _Operation(func, short, args, kwargs, given, written)
+        operation = Operation(func, short, args, kwargs, given, written)
         self.drawn_with(given.get("generator"))
         before = self._operands(given)
         if short in _READS:
@@ -124,7 +131,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result, known = self._run(operation)
         if short in _BLANK:
             self._note_blank(operation, result)
-        elif _tensors(result) or written:
+        elif tensors(result) or written:
             self._note(operation, before, result, known)
         return result
 
@@ -141,8 +148,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _note_view(self, given: Mapping[str, Any], result: Any) -> None:
         """A view has its source's storage; under fake tensors some are copies instead."""
-        sources = _tensors(given)
-        for tensor in _tensors(result):
+        sources = tensors(given)
+        for tensor in tensors(result):
             if not sources or self.memory.knows(tensor):
                 continue
             source = sources[0]
@@ -151,7 +158,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.is_outside |= real is not None and source.numel() > 1
                 self.memory.allocate(tensor, self.memory.read(source), real)
 
-    def _read(self, operation: "_Operation") -> Any:
+    def _read(self, operation: Operation) -> Any:
         """A number, or a truth value, of which the constructor makes what it likes."""
         known = self._computed(operation)
         if known is not None:
@@ -161,7 +168,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise ReadsRandomError(operation.short)
         return operation.func(*operation.args, **operation.kwargs)
 
-    def _run(self, operation: "_Operation") -> tuple[Any, Any]:
+    def _run(self, operation: Operation) -> tuple[Any, Any]:
         """The result, and the same on known numbers if all are known and few."""
         if self.fake is None:
             self._count(operation)
@@ -173,7 +180,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.reads.append(f"torch.{operation.short}")
                 raise ReadsRandomError(operation.short) from None
             return tree_map(self._faked, known[0]), known
-        count = sum(each.numel() for each in _tensors(result))
+        count = sum(each.numel() for each in tensors(result))
         known = self._computed(operation) if count <= REAL_LIMIT else None
         if known is None:
             for each in operation.targets:
@@ -184,7 +191,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         assert self.fake is not None
         return self.fake.from_tensor(value) if isinstance(value, torch.Tensor) else value
 
-    def _computed(self, operation: "_Operation") -> tuple[Any] | None:
+    def _computed(self, operation: Operation) -> tuple[Any] | None:
         """The operation on known numbers; None if they are not all known."""
         if operation.is_random or operation.short in _BLANK:
             return None
@@ -208,7 +215,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             # Whatever is wrong with it, the operation itself says so to the constructor.
             return None
 
-    def _count(self, operation: "_Operation") -> None:
+    def _count(self, operation: Operation) -> None:
         """Refuse real memory beyond the limit before it is taken."""
         size = operation.given.get("size")
         if isinstance(size, (list, tuple)) and all(isinstance(n, int) for n in size):
@@ -216,20 +223,18 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if self.allocated > self.limit:
             raise TooLargeError(self.limit)
 
-    def _note_blank(self, operation: "_Operation", result: Any) -> None:
+    def _note_blank(self, operation: Operation, result: Any) -> None:
         for each in operation.targets:
             self.memory.resized(each)
-        for each in _tensors(result):
+        for each in tensors(result):
             if not self.memory.knows(each):
                 value = uninitialized(each.numel(), dtype_name(each.dtype))
                 self.memory.allocate(each, value, None)
 
-    def _note(
-        self, operation: "_Operation", before: dict[str, Any], result: Any, known: Any
-    ) -> None:
+    def _note(self, operation: Operation, before: dict[str, Any], result: Any, known: Any) -> None:
         """Note what the operation has written or made."""
-        targets = operation.targets or _tensors(result)
-        numbers = _tensors(known[0]) if known is not None and not operation.written else []
+        targets = operation.targets or tensors(result)
+        numbers = tensors(known[0]) if known is not None and not operation.written else []
         shapes = [tuple(each.shape) for each in targets]
         dtypes = [dtype_name(each.dtype) for each in targets]
         values = self._values(operation, before, shapes, dtypes)
@@ -252,7 +257,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _values(
         self,
-        operation: "_Operation",
+        operation: Operation,
         before: dict[str, Any],
         shapes: list[tuple[int, ...]],
         dtypes: list[str],
@@ -277,27 +282,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         ]
 
 
-@dataclass(frozen=True)
-class _Operation:
-    """One call of an operation: its name without the underscore of in-place ones, and more."""
-
-    func: Any
-    short: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    given: dict[str, Any]
-    written: list[str]
-
-    @property
-    def is_random(self) -> bool:
-        return torch.Tag.nondeterministic_seeded in self.func.tags or self.short in RANDOM
-
-    @property
-    def targets(self) -> list[torch.Tensor]:
-        """The tensors written to."""
-        return [each for key in self.written for each in _tensors(self.given[key])]
-
-
 def _unknown(before: dict[str, Any], short: str) -> Unknown | None:
     lost = "self" if short in OVERWRITES else None
     for key, value in before.items():
@@ -307,35 +291,3 @@ def _unknown(before: dict[str, Any], short: str) -> Unknown | None:
             if isinstance(each, Expression) and each.unknown is not None:
                 return each.unknown
     return None
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    return [each for each in tree_flatten(value)[0] if isinstance(each, torch.Tensor)]
-
-
-def _bound(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments by their names in the schema, defaults filled in."""
-    found = {}
-    for position, argument in enumerate(func._schema.arguments):
-        if position < len(args) and not argument.kwarg_only:
-            found[argument.name] = args[position]
-        elif argument.name in kwargs:
-            found[argument.name] = kwargs[argument.name]
-        elif argument.has_default_value():
-            found[argument.name] = argument.default_value
-    return found
-
-
-def _written(func: Any, given: dict[str, Any]) -> list[str]:
-    """The names of the arguments that the operation writes to."""
-    return [
-        argument.name
-        for argument in func._schema.arguments
-        if argument.alias_info is not None
-        and argument.alias_info.is_write
-        and given.get(argument.name) is not None
-    ]
-
-
-def _is_view(func: Any) -> bool:
-    return any(each.alias_info is not None for each in func._schema.returns)
