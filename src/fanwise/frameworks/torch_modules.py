@@ -7,7 +7,6 @@ computed.
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -96,7 +95,6 @@ def known(module: nn.Module, have: Callable[[], Shapes]) -> Known | None:
     return found if fits else None
 
 
-@lru_cache(maxsize=4096)
 def _layer_class(cls: type[nn.Module]) -> type[nn.Module] | None:
     for base in cls.__mro__:
         if base.__module__.startswith("torch.nn.modules.") and base.__name__ in KINDS:
@@ -141,7 +139,6 @@ def _arguments(module: nn.Module, cls: type[nn.Module], shapes: Shapes) -> dict[
     }
 
 
-@lru_cache(maxsize=256)
 def _argument_names(cls: type[nn.Module]) -> tuple[str, ...]:
     names = list(inspect.signature(cls).parameters)
     if issubclass(cls, nn.RNNBase) and cls is not nn.RNNBase:

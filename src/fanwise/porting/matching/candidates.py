@@ -101,6 +101,7 @@ def _fit(torch: Any, flax: Any) -> Fit | str:
         return _unknown(torch_kind, torch_shapes, flax_kind, flax_shapes)
     if (told := _told(dict(torch[3]), dict(flax[3]))) is not None:
         return told
+    names: Names
     if _form(torch_kind) == _form(flax_kind):
         names = {name: (name, SAME) for name in flax_shapes}
     elif _cell(torch_kind) == _cell(flax_kind):

@@ -64,7 +64,7 @@ def layers_of(item: Item) -> list[Item]:
         _part(
             item,
             str(index),
-            lambda own, index=index: own[1] == index,  # type: ignore[misc]
+            lambda own, index=index: own[1] == index,
             num_layers=1,
             input_size=width * both if index else layer.hyperparameters["input_size"],
         )
@@ -77,7 +77,7 @@ def directions(item: Item) -> list[Item]:
     if not is_recurrent(item.layer) or not item.layer.hyperparameters.get("bidirectional"):
         return [item]
     return [
-        _part(item, name, lambda own, back=back: own[2] == back, bidirectional=False)  # type: ignore[misc]
+        _part(item, name, lambda own, back=back: own[2] == back, bidirectional=False)
         for name, back in (("forward", False), ("backward", True))
     ]
 
