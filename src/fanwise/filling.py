@@ -14,7 +14,6 @@ is cut:
 """
 
 import math
-import mmap
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -29,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fanwise import keys, placement, sampling, threefry
+from fanwise.adoption import adopted, aligned
 from fanwise.distributions import Constant, Distribution, ScalarDistribution, StructuredDistribution
 from fanwise.distributions.base import draw_scalars
 from fanwise.memory import check_memory
@@ -50,12 +50,6 @@ _COPYING = 3
 # What a loop under a trace makes at most, and so needs besides the result: a part of all bytes, or
 # as many as nobody minds. Fewer loops compile faster.
 _SHARES, _LEAST = 16, 2**28
-
-# XLA adopts host memory without a copy where it is aligned like its own.
-_ALIGNMENT = 64
-
-# Bytes from which numpy asks for huge pages.
-_OWN_MAPPING = 2**22
 
 
 @dataclass(frozen=True)
@@ -192,9 +186,9 @@ def _constant(jobs: list[_Job]) -> Iterator[jax.Array]:
     """Constants without a compilation per shape."""
     for job in jobs:
         assert isinstance(job.distribution, Constant)
-        buffer = _aligned(job.shape, job.dtype)
+        buffer = aligned(job.shape, job.dtype)
         buffer[...] = np.asarray(job.distribution.value).astype(job.dtype)
-        yield _adopted(buffer)
+        yield adopted(buffer)
 
 
 def _batched(jobs: list[_Job]) -> Iterator[jax.Array]:
@@ -263,7 +257,7 @@ def _stacked_scalars(jobs: list[_Job]) -> tuple[npt.NDArray[Any], ...]:
 def _tiled(jobs: list[_Job]) -> Iterator[jax.Array]:
     """Rows of all arrays of one kind and dtype, drawn by one compiled function."""
     first = jobs[0]
-    buffers = [_aligned(job.shape, job.dtype) for job in jobs]
+    buffers = [aligned(job.shape, job.dtype) for job in jobs]
     rows = _Rows.of(jobs)
     flat = [buffer.reshape(-1) for buffer in buffers]
     # Tiles are computed while others are copied. Copying is mostly the first touch of new memory,
@@ -282,7 +276,7 @@ def _tiled(jobs: list[_Job]) -> Iterator[jax.Array]:
         for copied in pending:
             copied.result()
     for buffer in buffers:
-        yield _adopted(buffer)
+        yield adopted(buffer)
 
 
 def _touch(buffers: list[npt.NDArray[Any]], stop: threading.Event) -> None:
@@ -365,23 +359,3 @@ def _draw_tile(
     start = threefry.Counters(high[:, None], low[:, None])
     rows = sampling.Block(words.T[..., None], start, _COLUMNS)
     return kind.transform(rows, dtype, *(column[:, None] for column in parameters))
-
-
-def _aligned(shape: tuple[int, ...], dtype: DType) -> npt.NDArray[Any]:
-    """Memory that JAX adopts.
-
-    numpy asks for huge pages. Where memory is in pieces they are slow to be had: with them a
-    model filled in a fresh process spent most of its time in the kernel.
-    """
-    size = math.prod(shape) * dtype.itemsize
-    if size >= _OWN_MAPPING and hasattr(mmap, "MAP_PRIVATE"):
-        mapping = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        return np.frombuffer(mapping, dtype).reshape(shape)
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    offset = -memory.ctypes.data % _ALIGNMENT
-    return memory[offset : offset + size].view(dtype).reshape(shape)
-
-
-def _adopted(buffer: npt.NDArray[Any]) -> jax.Array:
-    array: jax.Array = jax.device_put(buffer, may_alias=True)
-    return array

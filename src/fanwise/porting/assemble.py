@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
+from fanwise.adoption import aligned
 from fanwise.layers import Layer
 from fanwise.porting.convert import Array, is_whole, leaf_array, write_leaf
 from fanwise.porting.variables import shapes_of
@@ -29,8 +28,8 @@ def assembled(
         dtypes: of the arrays by path; those of the parameters if None.
 
     Yields:
-        Paths and arrays, which may be views of the parameters. A path comes twice if two layers
-        have the whole of its array.
+        Paths and numpy arrays of their own memory, which JAX adopts. A path comes twice if two
+        layers have the whole of its array.
 
     Raises:
         ValueError: if a part of an array is in no layer.
@@ -48,11 +47,10 @@ def assembled(
             path = leaf.path
             dtype = None if dtypes is None else dtypes[path]
             if is_whole(leaf):
-                yield path, _cast(leaf_array(layer, leaf, values), dtype)
+                yield path, _own(leaf_array(layer, leaf, values), dtype)
                 continue
             if path not in started:
-                own = values[leaf.pieces[0].name].dtype
-                started[path] = np.zeros(shapes[path], dtype or own)
+                started[path] = aligned(shapes[path], dtype or values[leaf.pieces[0].name].dtype)
             written[path] += write_leaf(started[path], layer, leaf, values)
             left[path] -= 1
             if not left[path]:
@@ -65,5 +63,7 @@ def assembled(
                 yield path, array
 
 
-def _cast(array: Array, dtype: DType | None) -> Array:
-    return array if dtype is None else array.astype(dtype, copy=False)
+def _own(array: Array, dtype: DType | None) -> Array:
+    buffer = aligned(array.shape, dtype or array.dtype)
+    buffer[...] = array
+    return buffer

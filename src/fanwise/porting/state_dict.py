@@ -71,7 +71,8 @@ def state_dict(variables: Any, correspondence: Correspondence) -> dict[str, Arra
         _put(result, name, array)
     for name, first in correspondence.ties.items():
         if first in result:
-            _put(result, name, result[first])
+            # Its own copy, as torch takes what it gets as its memory.
+            _put(result, name, result[first].copy())
     return result
 
 
@@ -101,8 +102,7 @@ def _host(array: Any) -> Array:
 def _put(result: dict[str, Array], name: str, array: Array) -> None:
     """Set an array of the result, once or several times alike."""
     if name not in result:
-        # JAX's memory is not to be written to, and torch takes what it gets as its own.
-        result[name] = np.array(array, order="C")
+        result[name] = array
     elif not np.array_equal(result[name], array):
         raise ValueError(
             f"{name} is one tensor in torch, and the arrays that it would be here differ; tie them"

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from fanwise.adoption import adopted
 from fanwise.frameworks.drawing import Target
 from fanwise.layers import Layer, Leaf
 from fanwise.placement import out_sharding_of
@@ -129,16 +130,11 @@ def _at(tree: Any, path: Path) -> Any:
     return tree.get_raw_value() if hasattr(tree, "get_raw_value") else tree
 
 
-def placed(array: np.ndarray[Any, Any], sharding: jax.sharding.Sharding | None) -> jax.Array:
-    """An array of JAX's own, of which each device has only its part.
-
-    Nothing of it shares memory with the array given, which may be a live torch model's.
-    """
+def placed(buffer: np.ndarray[Any, Any], sharding: jax.sharding.Sharding | None) -> jax.Array:
+    """An array over memory that nobody else writes to; on other devices each has only its part."""
     if sharding is None:
-        return jnp.array(array, copy=True)
+        return adopted(buffer)
     if isinstance(sharding, NamedSharding) and not isinstance(sharding.mesh, jax.sharding.Mesh):
         # Of a PartitionSpec; the devices of the mesh that was entered are known here.
         sharding = NamedSharding(jax.sharding.get_mesh(), sharding.spec)
-    return jax.make_array_from_callback(
-        array.shape, sharding, lambda index: np.array(array[index], order="C")
-    )
+    return jax.make_array_from_callback(buffer.shape, sharding, lambda index: buffer[index])
