@@ -174,11 +174,7 @@ def _compiled(
         for count, paths in groups.items():
             if not paths:
                 continue
-            found |= zip(
-                paths,
-                _drawn(model, paths, keys[:count], sum(sizes[path] for path in paths)),
-                strict=True,
-            )
+            found |= zip(paths, _drawn(model, paths, keys[:count], sizes), strict=True)
             if _host_generators() != before:
                 return None  # numbers that were drawn while tracing are the same for every key
     except (jax.errors.JAXTypeError, jax.errors.UnexpectedTracerError):
@@ -187,10 +183,15 @@ def _compiled(
 
 
 def _drawn(
-    model: FlaxModel, paths: Sequence[Path], keys: Sequence[Key], elements: int
+    model: FlaxModel, paths: Sequence[Path], keys: Sequence[Key], sizes: Mapping[Path, int]
 ) -> list[Array]:
+    every = list(sizes)
+    elements = sum(sizes[path] for path in paths)
+
     def draw(key: Key) -> list[Any]:
-        return _picked(model.draw(key), paths)
+        # All are looked for, so that all that are missing are named at once.
+        found = dict(zip(every, _picked(model.draw(key), every), strict=True))
+        return [found[path] for path in paths]
 
     options: Any = None
     if jax.default_backend() == "cpu" and elements * len(keys) < _SHORT:
