@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flax import linen
+
 from fanwise.porting import Report, check
 from fanwise.porting.checking import Cause
 
@@ -37,6 +39,11 @@ class Port:
     init: Callable[[Any], Any] | None = None
     mended_init: Callable[[Any], Any] | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def framework(self) -> str:
+        """Of the Flax model."""
+        return "linen" if isinstance(self.faulty, linen.Module) else "nnx"
 
     def check(self, *, mended: bool = False, torch: Any = None, **options: Any) -> Report:
         """Check the port, or the mended one."""
