@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from flax import linen
 from torch.nn.parameter import UninitializedTensorMixin
 
 import fanwise as fw
@@ -91,7 +93,7 @@ def test_a_layer_that_says_otherwise_computes_otherwise(framework, planted, seed
 def test_a_loss_changes_outputs_and_so_is_refused(seed):
     pair = next(pair for pair in PAIRS if pair.kind == "GRU" and NNX.has(pair))
     module, inputs, found = matched(NNX, pair, seed)
-    lossy = [each.torch.path for each in found.pairs if each.flax.lost]
+    lossy = [each.torch.path or "." for each in found.pairs if each.flax.lost]
     if not lossy:
         pytest.fail(f"{pair} loses nothing")
     name = next(name for name in module.state_dict() if "bias_hh" in name)
@@ -102,3 +104,50 @@ def test_a_loss_changes_outputs_and_so_is_refused(seed):
     variables = fw.port.weights(module.state_dict(), found, lossy=lossy)
     output = NNX.run(pair, leaves(variables), inputs)
     assert off(output, run(pair, module, inputs)) > 100 * TOLERANCE
+
+
+def test_biases_of_keys_and_values_that_flax_has_not():
+    module = torch.nn.MultiheadAttention(8, 2, add_bias_kv=True)
+    x = jnp.zeros((1, 3, 8))
+    found = fw.port.match(module, fw.linen.layers(linen.MultiHeadDotProductAttention(2), x, x))
+    with torch.no_grad():
+        module.bias_k.zero_()
+        module.bias_v.zero_()
+    # Even zeros are one more thing to attend to.
+    with pytest.raises(
+        ValueError, match=r"bias_k, bias_v: .* has no place for it; lossy=\('\.',\)"
+    ):
+        fw.port.weights(module, found)
+    variables = fw.port.weights(module, found, lossy=(".",))
+    with pytest.raises(ValueError, match=r"no value here: bias_k \(Multi.* \.\), bias_v"):
+        fw.port.state_dict(variables, found)
+
+
+class _Tied(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wte = torch.nn.Embedding(7, 4)
+        self.lm_head = torch.nn.Linear(4, 7, bias=False)
+        self.lm_head.weight = self.wte.weight
+
+
+class _Apart(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        x = linen.Embed(7, 4, name="wte")(x)
+        return linen.Dense(7, use_bias=False, name="head")(x)
+
+
+def test_a_tied_head_that_is_a_layer_of_its_own_in_flax():
+    module, words = _Tied(), jnp.zeros((1, 2), jnp.int32)
+    layers = fw.linen.layers(_Apart(), words)
+    found = fw.port.match(module, layers, names={"lm_head": "head"})
+    variables = fw.port.weights(module, found)
+    table, head = variables["params"]["wte"]["embedding"], variables["params"]["head"]["kernel"]
+    np.testing.assert_array_equal(table, module.wte.weight.detach())
+    np.testing.assert_array_equal(head, table.T)
+    state = fw.port.state_dict(variables, found)
+    assert set(state) == {"wte.weight", "lm_head.weight"}
+    variables["params"]["head"]["kernel"] = head + 1
+    with pytest.raises(ValueError, match=r"wte\.weight is one tensor in torch"):
+        fw.port.state_dict(variables, found)

@@ -38,7 +38,7 @@ def test_from_a_model_to_torch_and_back(name):
     build = nnx_models.LAYERS[name][0]
     model = build(nnx.Rngs(0))
     correspondence = correspond(fw.nnx.layers(build))
-    lossy = [pair.flax.path for pair in correspondence.pairs if pair.flax.lost]
+    lossy = [pair.flax.path or "." for pair in correspondence.pairs if pair.flax.lost]
     variables = weights(state_dict(model, correspondence), correspondence, lossy=lossy)
     before = {path: np.asarray(array) for path, array in nnx_models.flat(model).items()}
     nnx.update(model, jax.tree.map(lambda array: array + 1, variables))

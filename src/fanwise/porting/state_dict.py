@@ -78,7 +78,7 @@ def state_dict(variables: Any, correspondence: Correspondence) -> dict[str, Arra
 
 def _verify(pairs: tuple[Pair, ...]) -> None:
     lines = [
-        f"{name} ({pair.flax.source} {pair.flax.path})"
+        f"{name} ({pair.flax.source} {pair.flax.path or '.'})"
         for pair in pairs
         for name in not_carried(pair)
         if not is_count(name)

@@ -40,7 +40,8 @@ def weights(
             that are stored, ``"model"`` for those of the model, or one dtype for all
             floating-point arrays. Integers always have the model's.
         lossy: layers of which values may be dropped for which there is no place: torch's names or
-            Flax's. A hidden bias of zeros is no loss, and needs no permission.
+            Flax's, ``"."`` for the model itself. A hidden bias of zeros is no loss, and needs no
+            permission.
         sharding: None for the default device; a sharding for all, a function of an array's path
             and shape that gives one, or a tree of them like the variables.
 
@@ -53,7 +54,7 @@ def weights(
     Raises:
         ValueError: with a line for each name that is missing or not expected, each wrong shape
             and dtype, each tensor with NaN or too large for the dtype, tied tensors that differ,
-            and values for which there is no place.
+            and values for which there is no place. Infinities are values like others.
         FileNotFoundError, TypeError, ImportError: if ``state_dict`` cannot be read.
 
     Example:

@@ -97,13 +97,13 @@ def refused(
         raise TypeError(f"lossy must be a collection of layers' names, got {lossy!r}")
     lines, names = [], set()
     for index, pair in enumerate(correspondence.pairs):
-        own = {pair.torch.path.replace("/", "."), pair.torch.path, pair.flax.path}
-        names |= own
-        if lost.get(index) and not own & set(lossy):
-            name = pair.torch.path.replace("/", ".")
+        # The model itself is a dot, as in tables.
+        name, theirs = pair.torch.path.replace("/", ".") or ".", pair.flax.path or "."
+        names |= {name, theirs}
+        if lost.get(index) and not {name, theirs} & set(lossy):
             lines.append(
-                f"{name}: {', '.join(map(str, lost[index]))}: {pair.flax.source} "
-                f"({pair.flax.path}) has no place for it; lossy=({name!r},) drops it"
+                f"{name}: {', '.join(map(str, lost[index]))}: {pair.flax.source} ({theirs}) has "
+                f"no place for it; lossy=({name!r},) drops it"
             )
     unknown = [name for name in lossy if name not in names]
     lines += [f"lossy names {name!r}, which is no layer here" for name in unknown]
