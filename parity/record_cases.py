@@ -187,6 +187,61 @@ def made_from_values() -> nn.Module:
 
 
 @_case
+def known_whatever_was_done() -> nn.Module:
+    """Operations that nobody listed, on numbers that are known all the same."""
+    grid = torch.stack(torch.meshgrid(torch.arange(3), torch.arange(4), indexing="ij")).flatten(1)
+    relative = (grid[:, :, None] - grid[:, None, :]).permute(1, 2, 0).contiguous()
+    relative[:, :, 0] += 2
+    module = _with(
+        top=torch.topk(torch.linspace(0, 1, 9) ** 2, 3).values,
+        sorted=torch.tensor([3.0, 1.0, 2.0]).sort().values,
+        window=torch.hann_window(12),
+        polar=torch.view_as_real(torch.polar(torch.ones(4), torch.arange(4.0))),
+        masked=torch.arange(10.0)[torch.arange(10) % 3 == 0],
+        onehot=torch.nn.functional.one_hot(torch.tensor([0, 2, 1])).float(),
+    )
+    module.register_buffer("index", relative.sum(-1))
+    module.register_buffer("counts", torch.bincount(torch.tensor([0, 1, 1, 3])))
+    return module
+
+
+@_case
+def less_usual_operations() -> nn.Module:
+    gates = torch.randn(8, 8)
+    gates[0:4].normal_(0, 0.1)
+    gates[4:8] = 1.0
+    gates[0:4].mul_(0.5)
+    gates[0:4] += 0.25
+    filled = torch.randn(5, 7)
+    return _with(
+        gates=gates,
+        diagonal=torch.randn(6, 4).fill_diagonal_(1.0),
+        filled=filled.index_fill_(1, torch.tensor([0, 3]), -1.0),
+        logits=torch.logit(torch.rand(6, 5), eps=1e-3),
+        soft=torch.softmax(torch.randn(6, 5), -1) + torch.nn.functional.softplus(torch.randn(6, 5)),
+        largest=torch.randn(6, 5) / torch.randn(6, 5).abs().max(),
+        smallest=torch.min(torch.randn(6, 5), torch.zeros(5)),
+        centred=(lambda x: (x - x.mean(0)) / x.std(0))(torch.randn(20, 5)),
+        unit=torch.nn.functional.normalize(torch.randn(6, 5), dim=-1),
+        product=torch.randn(6, 5) @ torch.randn(5, 4) * 0.1,
+        einsum=torch.einsum("ij,jk->ik", torch.randn(6, 5), torch.eye(5)),
+        triangle=torch.tril(torch.randn(6, 6), diagonal=-1),
+        rolled=torch.roll(torch.randn(6, 5), 2, 0).flip(1),
+        repeated=torch.randn(3, 1).expand(3, 4).clone(),
+        interleaved=torch.randn(6, 2).repeat_interleave(2, dim=1),
+        gathered=torch.randn(6, 5)[torch.tensor([5, 0, 0])],
+        orthonormal=torch.linalg.qr(torch.randn(6, 4)).Q,
+        padded=torch.nn.functional.pad(torch.randn(3, 3), (1, 2), value=0.5),
+        chosen=torch.where(torch.rand(6, 5) < 0.1, torch.randn(6, 5), torch.zeros(6, 5)),
+        summed=torch.randn(9, 5).cumsum(0).clamp_min(-1).lerp(torch.ones(9, 5), 0.25),
+        stacked=torch.stack([torch.randn(3), torch.ones(3)], dim=1),
+        split=torch.cat(torch.randn(6, 5).chunk(2, dim=0), dim=1),
+        power=torch.randn(6, 5).abs().pow(0.5).sign() * torch.rand(5).sqrt(),
+        signed=torch.sgn(torch.randn(6, 5)) * 0.3,
+    )
+
+
+@_case
 def laws_of_functions() -> nn.Module:
     low, high = math.erf(-2 / math.sqrt(2)), math.erf(2 / math.sqrt(2))
     return _with(
@@ -396,7 +451,7 @@ def divided_by_what_it_reads() -> nn.Module:
     return module
 
 
-@_refused("other", "torch.cauchy", "parameter")
+@_refused("other", "Tensor.cauchy_", "parameter")
 def cauchy() -> nn.Module:
     return _with(fine=torch.randn(3), other=torch.empty(4).cauchy_())
 

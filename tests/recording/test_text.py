@@ -29,6 +29,11 @@ ONE = Fill((3,), "float32", 1.0)
             "(Normal(0, 1) * 0.5) + 1",
         ),
         (read(draw((3, 4)), (4, 3), (1, 4)), "Normal(0, 1)"),
+        (read(draw((4,)), (3, 4), (0, 1)), "Normal(0, 1) repeated to (3, 4)"),
+        (
+            elementwise("div", draw((3,)), elementwise("sub", number(1.0), draw((3,)))),
+            "Normal(0, 1) / (1 - Normal(0, 1))",
+        ),
         (numbers((2, 2)), "float32 literal (2, 2)"),
         (
             Call((), "float32", "sum", (draw((4,)),), (("dim", (0,)),)),

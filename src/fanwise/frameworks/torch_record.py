@@ -41,7 +41,8 @@ def record(factory: Callable[[], nn.Module], *, real_limit: int = 2**26) -> Reci
     the recipe's notes say so; what it reads must make no difference to what is recorded.
 
     Args:
-        factory: makes the module: its class, or a function without arguments.
+        factory: makes the module: its class, or a function without arguments. It may be run more
+            than once.
         real_limit: elements that real tensors may have, all together, where they are needed.
 
     Returns:

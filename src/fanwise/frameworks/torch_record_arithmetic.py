@@ -148,6 +148,38 @@ def _norm(a: Operands, shape: Shape, dtype: str) -> Expression:
     )
 
 
+def _extreme(reduce: str, pair: str) -> Rule:
+    """Of all elements, or of two tensors; along an axis torch gives the indices, too."""
+
+    def rule(a: Operands, shape: Shape, dtype: str) -> Expression | None:
+        if "other" in a:
+            return call(shape, dtype, pair, a["self"], a["other"])
+        return None if "dim" in a else call(shape, dtype, reduce, a["self"])
+
+    return rule
+
+
+def _softmax(a: Operands, shape: Shape, dtype: str) -> Expression:
+    return call(shape, dtype, "softmax", a["self"], dim=a["dim"])
+
+
+def _softplus(a: Operands, shape: Shape, dtype: str) -> Expression | None:
+    if a.get("beta", 1) != 1 or a.get("threshold", 20) != 20:
+        return None
+    return call(shape, dtype, "softplus", a["self"])
+
+
+def _logit(a: Operands, shape: Shape, dtype: str) -> Expression:
+    value, eps = a["self"], a.get("eps")
+    if eps is not None:
+        value = call(shape, dtype, "clamp", value, min=eps, max=1 - eps)
+    return call(shape, dtype, "log", call(shape, dtype, "div", value, _rest(value, shape, dtype)))
+
+
+def _rest(value: Expression, shape: Shape, dtype: str) -> Expression:
+    return call(shape, dtype, "sub", 1.0, value)
+
+
 def _matmul(left: str, right: str) -> Rule:
     return lambda a, shape, dtype: call(shape, dtype, "matmul", a[left], a[right])
 
@@ -217,6 +249,12 @@ RULES: dict[str, Rule] = {
     "prod": _reduced("prod"),
     "amax": _reduced("amax"),
     "amin": _reduced("amin"),
+    "max": _extreme("amax", "maximum"),
+    "min": _extreme("amin", "minimum"),
+    "_softmax": _softmax,
+    "softplus": _softplus,
+    "logit": _logit,
+    "special_logit": _logit,
     "std": _reduced("std"),
     "var": _reduced("var"),
     "norm": _norm,

@@ -83,14 +83,16 @@ class Memory:
         storage = self.storage(tensor)
         if storage.real is None:
             return None
-        if storage.dtype != tensor.dtype:
-            return None
-        return _part(storage.real, geometry(tensor))
+        with _disable_current_modes(), torch.no_grad():
+            return storage.real.view(tensor.dtype).as_strided(*geometry(tensor))
 
     def read(self, tensor: torch.Tensor) -> Expression:
         """What a tensor holds."""
         storage, view = self.storage(tensor), geometry(tensor)
         if storage.dtype != tensor.dtype:
+            known = self.real(tensor)
+            if known is not None:
+                return literal(known)
             return Unknown(view.size, dtype_name(tensor.dtype), "a view with another dtype")
         value = storage.value
         if (
@@ -105,7 +107,8 @@ class Memory:
         """Put ``value``, of the tensor's shape and dtype, where the tensor is."""
         storage, view = self.storage(tensor), geometry(tensor)
         if storage.dtype != tensor.dtype:
-            storage.value = Unknown((storage.count,), dtype_name(storage.dtype), "a view's write")
+            name = "a write to a view with another dtype"
+            storage.value = Unknown((storage.count,), dtype_name(storage.dtype), name)
             return
         storage.value = written(storage, value, view)
 

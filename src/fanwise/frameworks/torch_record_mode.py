@@ -177,7 +177,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         except (DataDependentOutputException, DynamicOutputShapeException):
             known = self._computed(operation)
             if known is None or self.fake is None:
-                self.reads.append(f"torch.{operation.short}")
+                self.reads.append(operation.title)
                 raise ReadsRandomError(operation.short) from None
             return tree_map(self._faked, known[0]), known
         count = sum(each.numel() for each in tensors(result))
@@ -273,7 +273,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return list(found)
         if found is not None:
             return [found]
-        operation_name, advice = f"torch.{short}", _ADVICE
+        operation_name, advice = operation.title, _ADVICE
         if unknown is not None and not operation.is_random:
             operation_name, advice = unknown.operation, unknown.advice
         return [

@@ -28,6 +28,11 @@ class Operation:
         return torch.Tag.nondeterministic_seeded in self.func.tags or self.short in RANDOM
 
     @property
+    def title(self) -> str:
+        """As a user writes it."""
+        return f"Tensor.{self.short}_" if "self" in self.written else f"torch.{self.short}"
+
+    @property
     def targets(self) -> list[torch.Tensor]:
         """The tensors written to."""
         return [each for key in self.written for each in tensors(self.given[key])]

@@ -1,6 +1,7 @@
 """Reading and writing parts of memory, as expressions."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +90,9 @@ def read(value: Expression, view: Geometry) -> Expression:
         if not place.is_disjoint(view):
             break
         value = value.operands[0]
+    part = _part_at(value, view)
+    if part is not None:
+        return reshaped(_parts(value)[part], view.size)
     if isinstance(value, (Fill, Unknown)):
         return read(value, view)
     return Call(view.size, value.dtype, "read", (value,), _settings(view))
@@ -112,6 +116,11 @@ def written(storage: Storage, value: Expression, view: Geometry) -> Expression:
             steps = [math.prod(view.size[axis + 1 :]) for axis in range(len(view.size))]
             stride = tuple(steps[axis] for axis in order)
             return read(value, Geometry(size, stride))
+    part = _part_at(storage.value, view)
+    if part is not None:
+        parts = list(_parts(storage.value))
+        parts[part] = reshaped(value, parts[part].shape)
+        return _side_by_side(parts, storage.value)
     base = _without(storage.value, view)
     if isinstance(base, Fill) and isinstance(value, Fill) and repr(base.value) == repr(value.value):
         return base
@@ -184,9 +193,31 @@ def _joined(writes: list[Call], whole: Expression) -> Expression:
         reshaped(each.operands[1], (_place(each).elements // max(math.prod(row), 1), *row))
         for each in writes
     )
-    total = sum(part.shape[0] for part in parts)
-    joined = Call((total, *row), whole.dtype, "cat", parts, (("dim", 0),))
-    return reshaped(joined, whole.shape)
+    return _side_by_side(parts, whole)
+
+
+def _side_by_side(parts: Sequence[Expression], whole: Expression) -> Expression:
+    shape = (sum(part.shape[0] for part in parts), *parts[0].shape[1:])
+    return reshaped(Call(shape, whole.dtype, "cat", tuple(parts), (("dim", 0),)), whole.shape)
+
+
+def _parts(value: Expression) -> tuple[Expression, ...]:
+    """What was put side by side, one part after another in memory."""
+    if isinstance(value, Call) and value.operation == "reshape":
+        value = value.operands[0]
+    is_cat = isinstance(value, Call) and value.operation == "cat" and value.setting("dim") == 0
+    return value.arguments if is_cat else ()
+
+
+def _part_at(value: Expression, view: Geometry) -> int | None:
+    """The number of the part that the view is."""
+    start = 0
+    for number, part in enumerate(_parts(value)):
+        count = math.prod(part.shape)
+        if start == view.offset:
+            return number if view.is_contiguous and count == view.elements else None
+        start += count
+    return None
 
 
 def _place(value: Call) -> Geometry:

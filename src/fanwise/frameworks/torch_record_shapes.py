@@ -83,6 +83,14 @@ def _index_put(a: Operands, shape: Shape, dtype: str) -> Expression | None:
     )
 
 
+def _index_fill(a: Operands, shape: Shape, dtype: str) -> Expression | None:
+    axes = (False,) * (a["dim"] % max(len(shape), 1)) + (True,)
+    indices = [a["index"] if each else None for each in axes]
+    value = a["value"]
+    values = value if isinstance(value, Expression) else Fill((), dtype, float(value))
+    return _index_put({"self": a["self"], "indices": indices, "values": values}, shape, dtype)
+
+
 def _index_select(a: Operands, shape: Shape, dtype: str) -> Expression | None:
     axes = (False,) * (a["dim"] % max(len(a["self"].shape), 1)) + (True,)
     return _index(
@@ -138,6 +146,7 @@ RULES: dict[str, Rule] = {
     "index": _index,
     "index_put": _index_put,
     "_index_put_impl": _index_put,
+    "index_fill": _index_fill,
     "index_select": _index_select,
     "gather": _gather,
     "linalg_qr": _qr,

@@ -232,6 +232,8 @@ _OTHERS: dict[str, Operation] = {
     "std": _variance(root=True),
     "var": _variance(root=False),
     "norm": _norm,
+    "softmax": lambda x, dim: jax.nn.softmax(x, axis=dim),
+    "softplus": jax.nn.softplus,
     "cumsum": lambda x, dim: jnp.cumsum(x, dim),
     "matmul": _matmul,
     "q": _q,

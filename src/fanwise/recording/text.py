@@ -6,7 +6,7 @@ from fanwise.recording.expression import Call, Draw, Expression, Fill, Literal, 
 __all__ = ["text"]
 
 _SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
-_SAME = frozenset({"read", "reshape", "broadcast", "cast"})
+_SAME = frozenset({"read", "reshape", "cast"})
 
 # Beyond this a reader learns more from what is drawn than from what is done with it.
 _LONGEST = 120
@@ -44,17 +44,24 @@ def _of(node: Expression, operands: list[str]) -> str:
 def _call(node: Call, operands: list[str]) -> str:
     if node.operation == "write":
         return f"{operands[0]}, {_region(node)} = {operands[1]}"
+    if node.operation == "broadcast" or 0 in (node.setting("stride") or ()):
+        return f"{operands[0]} repeated to {node.shape}"
     if node.operation in _SAME:
         return operands[0]
     if node.operation in _SIGNS and not node.settings:
-        left, right = (_bracketed(each) for each in operands)
+        left, right = (
+            f"({shown})" if _is_sign(each) else shown
+            for each, shown in zip(node.operands, operands, strict=True)
+        )
         return f"{left} {_SIGNS[node.operation]} {right}"
     settings = (f"{name}={value}" for name, value in node.settings if value is not None)
     return f"{node.operation}({', '.join([*operands, *settings])})"
 
 
-def _bracketed(operand: str) -> str:
-    return f"({operand})" if " " in operand and not operand.endswith(")") else operand
+def _is_sign(node: Expression) -> bool:
+    while isinstance(node, Call) and node.operation in _SAME:
+        node = node.operands[0]
+    return isinstance(node, Call) and node.operation in (*_SIGNS, "write")
 
 
 def _region(node: Call) -> str:
