@@ -221,3 +221,23 @@ def test_hugging_faces_gpt2_stores_linears_transposed() -> None:
     assert np.array_equal(variables["params"]["h_1"]["attn_key"]["kernel"], packed[:, 8:16])
     state = fw.port.state_dict(variables, found)
     assert np.array_equal(state["transformer.h.1.attn.c_attn.weight"], packed)
+
+
+class _Decoder(linen.Module):
+    @linen.compact
+    def __call__(self, x: Any) -> Any:
+        x = linen.Dense(6 * 2 * 3)(x).reshape(-1, 2, 3, 6)
+        return linen.ConvTranspose(3, (2, 2), (2, 2), padding="VALID", transpose_kernel=True)(x)
+
+
+@pytest.mark.parametrize("is_stated", [True, False])
+def test_the_first_layer_of_a_decoder_computes_the_same_once_it_is_stated(is_stated: bool) -> None:
+    module = nn.Sequential(
+        nn.Linear(5, 6 * 2 * 3), nn.Unflatten(1, (6, 2, 3)), nn.ConvTranspose2d(6, 3, 2, 2)
+    )
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    flatten = {"0": (6, 2, 3) if is_stated else None}
+    found = fw.port.match(module, fw.linen.layers(_Decoder(), x), flatten=flatten)
+    ours = _Decoder().apply(fw.port.weights(module.state_dict(), found), x)
+    theirs = module(torch.from_numpy(x)).detach().numpy().transpose(0, 2, 3, 1)
+    assert np.allclose(ours, theirs, atol=1e-5) == is_stated

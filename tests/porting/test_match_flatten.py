@@ -18,6 +18,11 @@ def _net(make, inputs=24, *between, dimensions=2):
     return [_conv(make, "conv", dimensions=dimensions), *between, *linears(make, ["fc"], inputs, 5)]
 
 
+def _up(make):
+    sizes = {"in_channels": 6, "out_channels": 3, "kernel_size": (3, 3)}
+    return make("up", "ConvTranspose2d", **sizes)
+
+
 def _kernel(inputs, order, shape):
     """What a port computes with: torch's columns as they stand in the other order."""
     weight = np.arange(5 * inputs, dtype=np.float32).reshape(5, *shape)
@@ -74,7 +79,14 @@ def test_normalizations_and_slopes_leave_it_a_map():
 
 @pytest.mark.parametrize(
     "kind",
-    ["pooled", "no multiple", "an embedding between", "a recurrent layer between", "as another"],
+    [
+        "pooled",
+        "no multiple",
+        "an embedding between",
+        "a recurrent layer between",
+        "as another",
+        "shifts for each channel",
+    ],
 )
 def test_what_is_no_flattened_map_is_left_alone(kind):
     def net(make):
@@ -88,6 +100,8 @@ def test_what_is_no_flattened_map_is_left_alone(kind):
                 return _net(make, 24, table)
             case "a recurrent layer between":
                 return _net(make, 24, make("rnn", "LSTM", input_size=6, hidden_size=12))
+            case "shifts for each channel":
+                return [*linears(make, ["shift"], 5, 6 * 2), _up(make), *_net(make, 6)]
         # Something else is as wide: an embedding of time that every block projects.
         time = [*linears(make, ["time.0"], 5, 24), *linears(make, ["time.2"], 24, 24)]
         return [*time, _conv(make, "stem"), *_net(make, 24)]
@@ -106,6 +120,63 @@ def test_a_recurrent_layer_over_a_flattened_map():
     weight = arrays["rnn.weight_ih_l0"]
     assert (made["rnn", "weight_ih_l0"].reshape(6, 4, 6) == weight.reshape(6, 6, 4).mT).all()
     assert (made["rnn", "weight_hh_l0"] == arrays["rnn.weight_hh_l0"]).all()
+
+
+def _decoder(make, *between):
+    return [*linears(make, ["fc"], 5, 24), *between, _up(make)]
+
+
+def test_outputs_that_are_made_a_map():
+    """A decoder: torch makes its 24 outputs (6, 2, 2), Flax (2, 2, 6)."""
+    with pytest.raises(
+        ValueError, match=r"fc has 24 outputs in front of up(.|\n)*'fc': \(6, 2, 2\)"
+    ):
+        match(_decoder(torch), _decoder(flax))
+    arrays = arrays_of(_decoder(torch))
+    found = match(_decoder(torch), _decoder(flax), flatten={"fc": (6, 2, 2)})
+    made = converted(found, arrays)
+    weight = arrays["fc.weight"].reshape(6, 2, 2, 5).transpose(1, 2, 0, 3).reshape(24, 5)
+    assert (made["fc", "weight"] == weight.T).all()
+    bias = arrays["fc.bias"].reshape(6, 2, 2).transpose(1, 2, 0).reshape(24)
+    assert (made["fc", "bias"] == bias).all()
+    untouched = converted(match(_decoder(torch), _decoder(flax), flatten={"fc": None}), arrays)
+    assert (untouched["fc", "bias"] == arrays["fc.bias"]).all()
+
+
+def test_a_normalization_of_a_flattened_map():
+    def between(make):
+        kind = "BatchNorm1d" if make is torch else "BatchNorm"
+        return make("bn", kind, num_features=24)
+
+    def encoder(make):
+        return _net(make, 24, between(make))
+
+    def decoder(make):
+        return _decoder(make, between(make))
+
+    for net in (encoder, decoder):
+        with pytest.raises(ValueError, match=r"bn has 24(.|\n)*'bn': \(6, 2, 2\)"):
+            match(net(torch), net(flax))
+        arrays = arrays_of(net(torch))
+        shapes = {"bn": (6, 2, 2), "fc": (6, 2, 2)}
+        made = converted(match(net(torch), net(flax), flatten=shapes), arrays)
+        mean = arrays["bn.running_mean"].reshape(6, 2, 2).transpose(1, 2, 0).reshape(24)
+        assert (made["bn", "running_mean"] == mean).all()
+
+
+def test_normalizations_of_other_widths_are_of_maps():
+    """DenseNet's: each is of all maps so far."""
+
+    def net(make):
+        kind = "BatchNorm2d" if make is torch else "BatchNorm"
+        return [
+            _conv(make, "conv1"),
+            make("norm1", kind, num_features=12),
+            _conv(make, "conv2", 7),
+            make("norm2", kind, num_features=21),
+        ]
+
+    match(net(torch), net(flax))
 
 
 def test_two_heads_on_one_map():
@@ -148,7 +219,7 @@ def test_a_kernel_with_axes_tells_the_map():
 @pytest.mark.parametrize(
     ("flatten", "message"),
     [
-        ({"fc": (6, 3, 3)}, r"'fc' has 24 inputs, and \(6, 3, 3\) are 54"),
+        ({"fc": (6, 3, 3)}, r"'fc' has 24 inputs and 5 outputs, and \(6, 3, 3\) are 54"),
         ({"conv": (6, 2, 2)}, "'conv' is a Conv2d, which has no inputs"),
         ({"fc2": (6, 2, 2)}, "'fc2' is no layer of torch's"),
     ],

@@ -1,8 +1,9 @@
-"""Linears behind a flattened map: torch flattens (C, H, W), Flax (H, W, C).
+"""Linears behind a flattened map, or in front of one: torch has it (C, H, W), Flax (H, W, C).
 
 Nothing in the shapes of a ``Linear(9216, 4096)`` says in which order its inputs come, and a port
 that gets it wrong runs. So a layer directly behind one with C channels that has C * k inputs, k
-being more than 1, must be stated, unless Flax's kernel has axes of its own for the map.
+being more than 1, must be stated, unless Flax's kernel has axes of its own for the map. So must a
+Linear whose outputs are made a map, with which decoders begin.
 """
 
 import math
@@ -13,7 +14,13 @@ from typing import Any, TypeAlias
 from fanwise.layers import Layer, View
 from fanwise.layers.view import SAME, axes_of
 from fanwise.porting.correspondence import Pair
-from fanwise.porting.matching.maps import Map, behind_maps, input_weights, inputs_of
+from fanwise.porting.matching.maps import (
+    Map,
+    elements_of,
+    input_weights,
+    inputs_of,
+    maps_at,
+)
 from fanwise.porting.matching.recast import recast
 
 __all__ = ["Flatten", "flattened", "words"]
@@ -38,32 +45,28 @@ def flattened(pairs: Sequence[Pair], flatten: Flatten | None, order: Sequence[La
             and each layer that must be stated.
     """
     stated = _checked(flatten)
-    kinds = {_name(pair): pair.torch.kind for pair in pairs}
-    takes = {_name(pair) for pair in pairs if inputs_of(pair.torch) is not None}
-    lines = []
-    for name in stated:
-        if name not in kinds:
-            lines.append(f"{name!r} is no layer of torch's that has a counterpart")
-        elif name not in takes:
-            lines.append(
-                f"{name!r} is a {kinds[name]}, which has no inputs that could be flattened"
-            )
-    needed = behind_maps(pairs, order)
+    needed = maps_at(pairs, order)
+    names = {_name(pair) for pair in pairs}
+    lines = [
+        f"{name!r} is no layer of torch's that has a counterpart"
+        for name in stated
+        if name not in names
+    ]
     found, missing = [], {}
     seen: set[str] = set()
     for index, pair in enumerate(pairs):
-        name, count = _name(pair), inputs_of(pair.torch)
-        shape = stated.get(name)
-        if count is not None and name not in stated:
-            shape = _told(pair, needed.get(index))
-            if shape is None and index in needed:
-                missing[name] = needed[index]
-        if shape is None or count is None or (count != math.prod(shape) and name in seen):
-            found.append(pair)  # of a recurrent module only the first layer is behind the map
-        elif count == math.prod(shape):
-            found.append(_permuted(pair, shape))
+        name, own = _name(pair), needed.get(index)
+        shape = stated[name] if name in stated else _told(pair, own)
+        if name not in stated and shape is None and own is not None:
+            missing[name] = own
+        axis = _axis(pair.torch, math.prod(shape), own) if shape is not None else None
+        if shape is not None and axis is not None:
+            found.append(_permuted(pair, shape, axis))
         else:
-            lines.append(f"{name!r} has {count} inputs, and {shape} are {math.prod(shape)}")
+            # Of a recurrent module only the first layer is behind the map.
+            if shape is not None and name not in seen:
+                lines.append(_misfit(name, pair.torch, shape))
+            found.append(pair)
         seen.add(name)
     if lines:
         raise ValueError("flatten does not fit the two models:\n  " + "\n  ".join(lines))
@@ -100,7 +103,7 @@ def _checked(flatten: Any) -> dict[str, tuple[int, ...] | None]:
 
 def _told(pair: Pair, needed: Map | None) -> tuple[int, ...] | None:
     """The shape of the map where Flax's kernel has axes for it, as DenseGeneral's over a map."""
-    if needed is None:
+    if needed is None or needed.is_output:
         return None
     names = input_weights(pair.flax)
     for leaf in pair.flax.leaves:
@@ -115,21 +118,47 @@ def _told(pair: Pair, needed: Map | None) -> tuple[int, ...] | None:
     return None
 
 
-def _permuted(pair: Pair, shape: tuple[int, ...]) -> Pair:
-    """torch's layer with its inputs in Flax's order."""
+def _axis(layer: Layer, size: int, own: Map | None) -> int | None:
+    """The axis of the parameters that is the flattened map; None if there is none so long."""
+    is_output = own is not None and own.is_output
+    if inputs_of(layer) == size and not is_output:
+        return 1
+    is_linear = layer.hyperparameters.get("out_features") == size and inputs_of(layer) is not None
+    return 0 if is_linear or elements_of(layer) == size else None
+
+
+def _misfit(name: str, layer: Layer, shape: tuple[int, ...]) -> str:
+    size = math.prod(shape)
+    if elements_of(layer) is not None:
+        return f"{name!r} has {elements_of(layer)} elements, and {shape} are {size}"
+    if inputs_of(layer) is None:
+        return f"{name!r} is a {layer.kind}, which has no inputs that could be flattened"
+    outputs = layer.hyperparameters.get("out_features")
+    also = f" and {outputs} outputs" if outputs else ""
+    return f"{name!r} has {inputs_of(layer)} inputs{also}, and {shape} are {size}"
+
+
+def _permuted(pair: Pair, shape: tuple[int, ...], axis: int) -> Pair:
+    """torch's layer with its inputs, or outputs, in Flax's order."""
     axes = " ".join(_LETTERS[len(shape)])
-    names = dict(zip(("c", *_LETTERS[len(shape)]), shape, strict=True))
-    view = View(f"o ({axes} c) -> o (c {axes})", tuple(names.items()))
-    ours = pair.torch
-    weights = input_weights(ours)
-    told = {name: (name, view if name in weights else SAME) for name in ours.shapes}
+    sizes = tuple(zip(("c", *_LETTERS[len(shape)]), shape, strict=True))
+    ours, count = pair.torch, math.prod(shape)
+    told = {}
+    for name, own in ours.shapes.items():
+        view = SAME
+        if axis == 1 and name in input_weights(ours):
+            view = View(f"o ({axes} c) -> o (c {axes})", sizes)
+        elif axis == 0 and own and own[0] == count:
+            rest = " i" * (len(own) - 1)
+            view = View(f"({axes} c){rest} -> (c {axes}){rest}", sizes)
+        told[name] = (name, view)
     return replace(pair, torch=recast(ours, ours, told))
 
 
 def _ask(missing: Mapping[str, Map]) -> str:
     lines = [
-        f"{name} has {own.channels * own.positions} inputs behind {own.source} with "
-        f"{own.channels} channels: {own.positions} positions, flattened?"
+        f"{name} has {own.channels * own.positions} {'outputs' if own.is_output else 'inputs'} "
+        f"{own.source} with {own.channels} channels: {own.positions} positions, flattened?"
         for name, own in missing.items()
     ]
     entries = ", ".join(f"{name!r}: ({own.guess})" for name, own in missing.items())

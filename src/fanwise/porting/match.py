@@ -52,8 +52,9 @@ def match(
             there belongs. Several paths take a Linear apart along its outputs:
             ``{"attn.qkv": ("attn/query", "attn/key", "attn/value")}``. With None a layer stays
             behind.
-        flatten: for a Linear behind a flattened map the map's shape in torch, channels first:
-            ``{"classifier.1": (256, 6, 6)}``; None for a port that flattens as torch does.
+        flatten: for a Linear behind a flattened map, or one whose outputs are made a map, the
+            map's shape in torch, channels first: ``{"classifier.1": (256, 6, 6)}``; None for a
+            port that flattens as torch does.
 
     Returns:
         The pairs in torch's order. Their torch layers have the parameters of their counterparts:

@@ -1,12 +1,16 @@
-"""Layers directly behind a map: a Linear that takes a flattened one, and an LSTM over its rows."""
+"""Layers directly behind a map, or in front of one.
 
-from collections.abc import Iterable, Sequence
+Behind it: a Linear that takes it flattened, a normalization of all its elements, an LSTM over its
+rows. In front of it: the Linear with which a decoder begins.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from fanwise.layers import Layer
 from fanwise.porting.correspondence import Pair
 
-__all__ = ["Map", "behind_maps", "input_weights", "inputs_of"]
+__all__ = ["Map", "elements_of", "input_weights", "inputs_of", "maps_at"]
 
 _WIDTHS = ("num_features", "num_channels", "normalized_shape")
 
@@ -19,25 +23,34 @@ class Map:
         channels: of the map.
         positions: how many it has, for the layer's inputs to be all of it.
         dimensions: of the convolution that made it.
-        source: that layer's name.
+        source: where that is, in words.
+        is_output: whether the layer is in front of the map.
     """
 
     channels: int
     positions: int
     dimensions: int
     source: str
+    is_output: bool = False
+
+    @property
+    def is_square(self) -> bool:
+        """Whether it may be equally long along each dimension."""
+        return int(self._side**self.dimensions) == self.positions
+
+    @property
+    def _side(self) -> int:
+        return round(float(self.positions ** (1 / self.dimensions)))
 
     @property
     def guess(self) -> str:
         """Its shape if it is square."""
-        side = round(self.positions ** (1 / self.dimensions))
-        if side**self.dimensions == self.positions:
-            return ", ".join([str(self.channels), *[str(side)] * self.dimensions])
-        return ", ".join([str(self.channels), *"DHW"[-self.dimensions :]])
+        sides = [str(self._side)] * self.dimensions if self.is_square else "DHW"[-self.dimensions :]
+        return ", ".join([str(self.channels), *sides])
 
 
-def behind_maps(pairs: Sequence[Pair], order: Sequence[Layer]) -> dict[int, Map]:
-    """The pairs directly behind a map of more than one position.
+def maps_at(pairs: Sequence[Pair], order: Sequence[Layer]) -> dict[int, Map]:
+    """The pairs directly behind a map of more than one position, or in front of one.
 
     The order is torch's of definition, and Flax's: linen's is that of execution, and a layer that
     follows a map in either is asked for.
@@ -45,19 +58,27 @@ def behind_maps(pairs: Sequence[Pair], order: Sequence[Layer]) -> dict[int, Map]
     by_path = {pair.flax.path: index for index, pair in enumerate(pairs)}
     theirs = [by_path[layer.path] for layer in order if layer.path in by_path]
     found: dict[int, Map] = {}
-    for sequence in (list(range(len(pairs))), list(dict.fromkeys(theirs))):
-        _walk(pairs, sequence, found)
+    sequences = (list(range(len(pairs))), list(dict.fromkeys(theirs)))
+    for sequence in sequences:
+        _behind(pairs, sequence, found)
+    # What takes vectors of a width tells that these are no maps.
+    vectors = {inputs_of(pair.torch) for n, pair in enumerate(pairs) if n not in found}
+    for sequence in sequences:
+        _in_front(pairs, sequence, found, vectors)
     return found
 
 
-def _walk(pairs: Sequence[Pair], sequence: Sequence[int], found: dict[int, Map]) -> None:
+def _behind(pairs: Sequence[Pair], sequence: Sequence[int], found: dict[int, Map]) -> None:
     channels, dimensions, source = 0, 2, ""
     widths: set[int] = set()  # of vectors that some layer gives
     last: Map | None = None
     for at, index in enumerate(sequence):
         layer = pairs[index].torch
-        count = inputs_of(layer)
-        if count is None:
+        count = inputs_of(layer) or elements_of(layer)
+        is_norm = inputs_of(layer) is None
+        # A BatchNorm1d may be of a map with one dimension, of any number of channels.
+        is_own = count == channels or (layer.kind == "BatchNorm1d" and dimensions == 1)
+        if count is None or (is_norm and is_own):
             own = _channels(layer, channels)
             if own is not None:
                 channels, source = own, layer.path.replace("/", ".")
@@ -67,7 +88,7 @@ def _walk(pairs: Sequence[Pair], sequence: Sequence[int], found: dict[int, Map])
             widths |= _outputs(layer)
             continue
         if channels and count > channels and count % channels == 0 and count not in widths:
-            last = Map(channels, count // channels, dimensions, source)
+            last = Map(channels, count // channels, dimensions, f"behind {source}")
             found.setdefault(index, last)
         elif last is not None and last.channels * last.positions == count and count not in widths:
             # Another head on the same map: a critic beside its actor.
@@ -77,6 +98,43 @@ def _walk(pairs: Sequence[Pair], sequence: Sequence[int], found: dict[int, Map])
             # What a convolution follows may be made a map again, and be as wide as another one.
             widths |= _outputs(layer)
         channels = 0
+
+
+def _in_front(
+    pairs: Sequence[Pair],
+    sequence: Sequence[int],
+    found: dict[int, Map],
+    vectors: Collection[int | None],
+) -> None:
+    """Linears whose outputs are made a map: the first layer of a decoder."""
+    for at, index in enumerate(sequence):
+        layer = pairs[index].torch
+        width = layer.hyperparameters.get("out_features")
+        if width is None or inputs_of(layer) is None or width in vectors:
+            continue
+        between = [index]
+        for after in sequence[at + 1 :]:
+            following = pairs[after].torch
+            if elements_of(following) == width:
+                between.append(after)
+            elif following.kind is not None:
+                break
+        else:
+            continue
+        dimensions = _dimensions(following)
+        channels = following.hyperparameters.get("in_channels", 0)
+        if dimensions is None or not channels or width <= channels or width % channels:
+            continue
+        made = Map(
+            channels,
+            width // channels,
+            dimensions,
+            f"in front of {following.path.replace('/', '.')}",
+            is_output=True,
+        )
+        if made.is_square:
+            for each in between:
+                found.setdefault(each, made)
 
 
 def _outputs(layer: Layer) -> set[int]:
@@ -102,6 +160,15 @@ def _channels(layer: Layer, before: int) -> int | None:
         width = width[-1]
     # A normalization of as many channels is one of the map; of others it belongs elsewhere.
     return None if "Norm" in kind and width == before else 0
+
+
+def elements_of(layer: Layer) -> int | None:
+    """The width of vectors that a layer normalizes element by element."""
+    # Those of two and three dimensions are of maps as they stand.
+    if layer.kind not in ("BatchNorm1d", "LayerNorm", "RMSNorm"):
+        return None
+    shapes = {shape for shape in layer.shapes.values() if shape}
+    return next(iter(shapes))[0] if len(shapes) == 1 and len(next(iter(shapes))) == 1 else None
 
 
 def inputs_of(layer: Layer) -> int | None:
