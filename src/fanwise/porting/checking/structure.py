@@ -43,7 +43,7 @@ def structure_of(draws: Array) -> dict[str, str]:
         {'orthogonality': 'orthogonal, gain 1'}
     """
     fixed = fixed_places(draws)
-    found = {}
+    found: dict[str, str] = {}
     if fixed.any():
         found["fixed values"] = _fixed_text(fixed, draws[0])
     if fixed.all():
@@ -122,7 +122,7 @@ def _ranges(places: npt.NDArray[np.intp]) -> str:
 
 
 def _of_matrices(matrices: list[Array], has_fixed: bool) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     if not has_fixed and (text := _orthogonality(matrices)):
         return {"orthogonality": text}
     if has_fixed:
