@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from fanwise.distributions import Constant, Distribution
+from fanwise.distributions import Constant, Distribution, Sparse
 from fanwise.recording import Recipe
 from fanwise.recording.expression import Expression
 from parity.fuzz.laws import law_lines, pattern_lines, pooled_lines
@@ -15,7 +15,7 @@ from parity.fuzz.sampled import Sampled, fixed
 from parity.fuzz.spec import Spec
 from parity.seeding import typed_key
 
-__all__ = ["alone", "laws_of", "recipe_lines", "saved_lines"]
+__all__ = ["alone", "laws_of", "recipe_lines", "saved_lines", "scattered"]
 
 
 def laws_of(recipe: Recipe) -> dict[str, Distribution | None]:
@@ -29,6 +29,18 @@ def laws_of(recipe: Recipe) -> dict[str, Distribution | None]:
 def alone(recipe: Recipe) -> set[str]:
     """The names of arrays that are drawn by themselves, each array once."""
     return {name for name, each in recipe.tensors.items() if not isinstance(each.value, Expression)}
+
+
+def scattered(recipe: Recipe) -> set[str]:
+    """The names of arrays with zeros in random places."""
+    values = recipe.distributions()
+    return {name for name, value in values.items() if _is_scattered(value)}
+
+
+def _is_scattered(value: Distribution | Expression) -> bool:
+    if isinstance(value, Expression):
+        return any(isinstance(draw.distribution, Sparse) for draw in value.draws)
+    return isinstance(value, Sparse)
 
 
 def recipe_lines(spec: Spec, recipe: Recipe, theirs: Sampled, rate: float, seed: int) -> list[str]:
@@ -60,7 +72,8 @@ def recipe_lines(spec: Spec, recipe: Recipe, theirs: Sampled, rate: float, seed:
     mixed = {name for name, value in values.items() if isinstance(value, Expression)}
     drawn = _drawn(recipe, mixed, typed_key(seed, spec.name))
     known: dict[str, Distribution | None] = {name: laws[name] or Constant(0.0) for name in mixed}
-    lines += pattern_lines({name: theirs[name] for name in mixed}, drawn, known, rate)
+    real = {name: theirs[name] for name in mixed}
+    lines += pattern_lines(real, drawn, known, rate, scattered(recipe))
     return lines
 
 

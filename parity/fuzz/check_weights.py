@@ -1,6 +1,8 @@
 """Weights from a torch model to its twin and back."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -14,7 +16,7 @@ from parity.fuzz.hidden import Biases
 from parity.fuzz.spec import Spec
 from parity.seeding import numpy_generator
 
-__all__ = ["TOLERANCE", "moved", "weight_lines"]
+__all__ = ["TOLERANCE", "Carried", "carried", "moved"]
 
 TOLERANCE = 1e-4
 """Largest difference of outputs, as a share of the largest output if that is over 1."""
@@ -37,10 +39,21 @@ def moved(spec: Spec, seed: int) -> nn.Module:
     return model
 
 
-def weight_lines(
-    spec: Spec, twin: Spec, found: Correspondence, biases: Biases, seed: int
-) -> list[str]:
-    """A line for everything that is wrong.
+@dataclass(frozen=True)
+class Carried:
+    """What came of weights.
+
+    Args:
+        lines: for everything that is wrong.
+        off: the largest difference of outputs, see ``TOLERANCE``; infinite if there are none.
+    """
+
+    lines: list[str]
+    off: float = math.inf
+
+
+def carried(spec: Spec, twin: Spec, found: Correspondence, biases: Biases, seed: int) -> Carried:
+    """Carry weights across and back, and run both models.
 
     Args:
         spec: the model.
@@ -65,18 +78,19 @@ def weight_lines(
     try:
         variables = fw.port.weights(state, found)
     except ValueError as error:
-        return [*lines, f"weights were refused: {error}"]
+        return Carried([*lines, f"weights were refused: {error}"])
     x = spec.x(numpy_generator(seed, f"input {spec.name}"))
     expected, output = spec.run_torch(model, x), twin.run_twin(variables, x)
     if output.shape != expected.shape:
-        return [*lines, f"outputs of shape {output.shape}, not {expected.shape}"]
+        return Carried([*lines, f"outputs of shape {output.shape}, not {expected.shape}"])
     off = float(abs(output - expected).max() / max(1.0, abs(expected).max()))
     if not off <= TOLERANCE:
         lines.append(f"outputs off by {off:.2g}")
     try:
-        return lines + _back_lines(state, variables, found, biases)
+        lines += _back_lines(state, variables, found, biases)
     except ValueError as error:
-        return [*lines, f"the way back was refused: {error}"]
+        lines.append(f"the way back was refused: {error}")
+    return Carried(lines, off)
 
 
 _LOSSY = ("GRU", "nnx")

@@ -1,5 +1,6 @@
 """All checks of one random model and its twin."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,8 @@ from fanwise.recording import Recipe
 from fanwise.testing import Budget
 from parity.fuzz.check_match import Matched, matched
 from parity.fuzz.check_recipe import recipe_lines, saved_lines
-from parity.fuzz.check_start import start_lines, twin_starts
-from parity.fuzz.check_weights import weight_lines
+from parity.fuzz.check_start import Alter, start_lines, twin_starts
+from parity.fuzz.check_weights import Carried, carried
 from parity.fuzz.hidden import Biases, biases_of
 from parity.fuzz.sampled import Sampled, starts_of
 from parity.fuzz.spec import Spec, random_spec
@@ -68,16 +69,20 @@ class Case:
         """Of a recipe against the real model's starts."""
         return recipe_lines(self.spec, recipe, self.starts, RATE, self.seed)
 
-    def weight_lines(self, found: Correspondence, twin: Spec | None = None) -> list[str]:
-        """Of weights through a correspondence, to this twin or another."""
-        return weight_lines(self.spec, twin or self.spec, found, self.biases, self.seed)
+    def weights(self, found: Correspondence, twin: Spec | None = None) -> Carried:
+        """Weights through a correspondence, to this twin or another."""
+        return carried(self.spec, twin or self.spec, found, self.biases, self.seed)
 
     def start_lines(
-        self, recipe: Recipe, found: Correspondence, count: int = TWIN_STARTS
+        self,
+        recipe: Recipe,
+        found: Correspondence,
+        count: int = TWIN_STARTS,
+        alter: Alter | None = None,
     ) -> list[str]:
         """Of the twin's starts from a recipe, against the right one and the real model's."""
         try:
-            ours = twin_starts(self.spec, recipe, found, count, self.seed)
+            ours = twin_starts(self.spec, recipe, found, count, self.seed, alter)
         except ValueError as error:
             return [f"the start was refused: {error}"]
         return start_lines(self.recipe, self.starts, ours, self.biases, RATE)
@@ -101,15 +106,22 @@ class Outcome:
 
     Args:
         name: its.
+        framework: its twin's.
         lines: for everything that is wrong.
         refused: why names had to be stated; empty if they had not.
         arrays: the number of torch's arrays.
+        off: the largest difference of outputs, see ``TOLERANCE``.
+        is_untied: whether names must be stated because the twin has an array of its own for what
+            torch ties.
     """
 
     name: str
+    framework: str
     lines: tuple[str, ...]
     refused: str = ""
     arrays: int = 0
+    off: float = math.inf
+    is_untied: bool = False
 
 
 def examine(number: int, seed: int) -> Outcome:
@@ -123,8 +135,19 @@ def examine(number: int, seed: int) -> Outcome:
     lines += saved_lines(case.recipe)
     match = case.match()
     lines += match.lines
+    off = math.inf
     if match.correspondence is not None:
-        lines += case.weight_lines(match.correspondence)
+        there = case.weights(match.correspondence)
+        off = there.off
+        lines += there.lines
         lines += case.start_lines(case.recipe, match.correspondence)
     name = f"{case.spec.name}, {case.spec.framework}"
-    return Outcome(name, tuple(f"{name}: {x}" for x in lines), match.refused, len(case.starts))
+    return Outcome(
+        name,
+        case.spec.framework,
+        tuple(f"{name}: {line}" for line in lines),
+        match.refused,
+        len(case.starts),
+        off,
+        any(twin is not None for _, twin in case.truth.ties.values()),
+    )

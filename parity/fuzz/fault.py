@@ -1,11 +1,22 @@
 """One error to be planted in models."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from parity.fuzz.examine import Case
+from parity.fuzz.group import Group
+from parity.fuzz.node import Node
+from parity.fuzz.spec import Spec
 
-__all__ = ["Fault", "NoPlace"]
+__all__ = ["Fault", "NoPlace", "nodes_of"]
+
+
+def nodes_of(node: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    yield node
+    if isinstance(node, Group):
+        for part in node.parts:
+            yield from nodes_of(part.node)
 
 
 class NoPlace(Exception):
@@ -22,6 +33,7 @@ class Fault:
         message: in a line that must be reported.
         check: of a model, with the error or without it; raises NoPlace.
         count: in how many models it is planted.
+        needs: whether a model may have a place for it at all.
     """
 
     kind: str
@@ -29,3 +41,4 @@ class Fault:
     message: str
     check: Callable[[Case, bool], Sequence[str]]
     count: int = 1
+    needs: Callable[[Spec], bool] = lambda spec: True

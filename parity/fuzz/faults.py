@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from parity.fuzz import faults_match, faults_recipe, faults_weights
 from parity.fuzz.examine import case_of
 from parity.fuzz.fault import Fault, NoPlace
+from parity.fuzz.spec import random_spec
 
 __all__ = ["FAULTS", "Planted", "planted"]
 
@@ -19,6 +20,10 @@ FAULTS: tuple[Fault, ...] = (
     *faults_match.FAULTS,
 )
 """All errors; each is planted in several models."""
+
+
+_MODELS = 2000
+"""Where places are looked for: rare ones are not in the first 200 of every seed."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,14 @@ class Planted:
         return f"{self.fault.kind}, {self.fault.error}, in {self.model}: {shown}"
 
 
-def planted(fault: Fault, seed: int, models: int = 200) -> Iterator[Planted]:
+def planted(fault: Fault, seed: int) -> Iterator[Planted]:
     """Plant an error in the first models that have a place for it, as often as it says."""
     left = fault.count
-    for number in range(models):
+    for number in range(_MODELS):
         if not left:
             return
+        if not fault.needs(random_spec(number, seed)):
+            continue
         case = case_of(number, seed)
         try:
             after = tuple(fault.check(case, True))

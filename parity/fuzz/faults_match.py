@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from parity.fuzz.examine import Case
-from parity.fuzz.fault import Fault, NoPlace
+from parity.fuzz.fault import Fault, NoPlace, nodes_of
 from parity.fuzz.flat import Linear, Norm, Unembedding
 from parity.fuzz.group import Group, Part
 from parity.fuzz.spec import Spec
@@ -25,7 +25,7 @@ def _ported(change: Change) -> Callable[[Case, bool], list[str]]:
         match = case.match(twin)
         lines = list(match.lines)
         if match.correspondence is not None:
-            lines += case.weight_lines(match.correspondence, twin)
+            lines += case.weights(match.correspondence, twin).lines
         return lines
 
     return check
@@ -89,10 +89,8 @@ def _norm_missing(group: Group) -> Group | None:
 
 def _untied_in_torch(case: Case, is_planted: bool) -> list[str]:
     """torch's model has an output of its own, and its port the embedding's table."""
-    root = case.spec.root
-    if not any(isinstance(p.node, Unembedding) and p.node.attends for p in root.parts):
-        raise NoPlace
     if is_planted:
+        root = case.spec.root
         kept = tuple(each for each in root.statements if not isinstance(each, Tie))
         case = replace(case, spec=replace(case.spec, root=replace(root, statements=kept)))
     match = case.match_module()
@@ -110,28 +108,30 @@ def _flattened(case: Case, is_planted: bool) -> list[str]:
     match = case.match(truth=truth)
     lines = list(match.lines)
     if match.correspondence is not None:
-        lines += case.weight_lines(match.correspondence)
+        lines += case.weights(match.correspondence).lines
     return lines
 
 
 def _image(spec: Spec) -> tuple[int, ...]:
-    def visit(group: Group) -> tuple[int, ...]:
-        for part in group.parts:
-            if isinstance(part.node, Linear) and part.node.image:
-                return part.node.image
-            if isinstance(part.node, Group) and (found := visit(part.node)):
-                return found
-        return ()
+    images = (node.image for node in nodes_of(spec.root) if isinstance(node, Linear))
+    return next(filter(None, images), ())
 
-    return visit(spec.root)
+
+def _attends(spec: Spec) -> bool:
+    nodes = nodes_of(spec.root)
+    return any(isinstance(node, Unembedding) and node.attends for node in nodes)
+
+
+def _flattens(spec: Spec) -> bool:
+    return bool(_image(spec))
 
 
 _OFF = "outputs off by"
 
 FAULTS = (
     Fault("swapped pair", "each under the other's name", _OFF, _ported(_names_swapped), 4),
-    Fault("tie", "untied in torch alone", "refused", _untied_in_torch, 2),
+    Fault("tie", "untied in torch alone", "refused", _untied_in_torch, 2, _attends),
     Fault("other", "a bias missing", "refused", _ported(_bias_missing), 2),
     Fault("other", "a normalization missing", "refused", _ported(_norm_missing), 2),
-    Fault("other", "flattened in the other order", _OFF, _flattened, 4),
+    Fault("other", "flattened in the other order", _OFF, _flattened, 4, _flattens),
 )

@@ -5,13 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fanwise.distributions import Constant, Distribution, Normal, TruncatedNormal, Uniform
 from fanwise.recording import Recipe
 from fanwise.recording.expression import Expression
 from parity.fuzz.examine import Case
-from parity.fuzz.fault import Fault, NoPlace
+from parity.fuzz.fault import Fault, NoPlace, nodes_of
+from parity.fuzz.flat import Unembedding
 from parity.fuzz.sampled import fixed, links
+from parity.fuzz.spec import Spec
 
 __all__ = ["FAULTS"]
 
@@ -142,23 +145,64 @@ def _apart(case: Case) -> Recipe:
     raise NoPlace
 
 
+def _is_tied(spec: Spec) -> bool:
+    return any(isinstance(node, Unembedding) for node in nodes_of(spec.root))
+
+
+def _has_output(spec: Spec) -> bool:
+    """Whether the twin has an array of its own for what torch ties."""
+    nodes = nodes_of(spec.root)
+    return any(isinstance(node, Unembedding) and not node.attends for node in nodes)
+
+
+def _started_apart(case: Case, is_planted: bool) -> list[str]:
+    """The twin's output from another key than its embedding."""
+    match = case.match()
+    if match.correspondence is None:
+        return list(match.lines)
+    ((name, (_, path)),) = case.truth.ties.items()
+    if fixed(case.starts[name]).all():
+        raise NoPlace
+
+    def apart(variables: Any, others: Any) -> Any:
+        flat, other = (flatten_dict(each) for each in (variables, others))
+        (own,) = (
+            k for k in flat if "/".join(map(str, k)) in (f"params/{path}/kernel", f"{path}/kernel")
+        )
+        return unflatten_dict({**flat, own: other[own]})
+
+    alter = apart if is_planted else None
+    return case.start_lines(case.recipe, match.correspondence, alter=alter)
+
+
 def _both(
-    kind: str, error: str, message: str, alter: Alter, recorded: int, started: int
+    kind: str, error: str, messages: tuple[str, str], alter: Alter, recorded: int, started: int
 ) -> tuple[Fault, ...]:
     return (
-        Fault(kind, f"{error}, in the recipe", message, _recorded(alter), recorded),
-        Fault(kind, f"{error}, in the start", message, _started(alter), started),
+        Fault(kind, f"{error}, in the recipe", messages[0], _recorded(alter), recorded),
+        Fault(kind, f"{error}, in the start", messages[1], _started(alter), started),
     )
 
 
+_FAILS = (" fails ", " fails ")
+
+
 FAULTS = (
-    *_both("gain", "a gain of sqrt(2) forgotten", " fails ", _one(_scaled(0.5**0.5)), 3, 3),
-    *_both("gain", "a gain of sqrt(3) too many", " fails ", _one(_scaled(3**0.5)), 2, 2),
-    *_both("tie", "an untied embedding", "", _untied, 4, 4),
-    *_both("other", "a row drawn like the others", "fixed elements", _whole_rows, 2, 2),
-    *_both("other", "a mean off by 0.7 std", " fails ", _one(_shifted), 2, 1),
-    *_both("other", "a uniform of the same std", " fails ", _one(_uniform), 2, 1),
-    *_both("other", "another constant", " has ", _one(_constant), 1, 1),
-    *_both("other", "zeros for a drawn array", "", _one(_zeros), 1, 1),
-    *_both("other", "a copy drawn by itself", "", _apart, 2, 2),
+    *_both("gain", "a gain of sqrt(2) forgotten", _FAILS, _one(_scaled(0.5**0.5)), 3, 3),
+    *_both("gain", "a gain of sqrt(3) too many", _FAILS, _one(_scaled(3**0.5)), 2, 2),
+    Fault("tie", "untied in the recipe", "ties are", _recorded(_untied), 4, _is_tied),
+    Fault("tie", "an output started by itself", "refused", _started_apart, 3, _has_output),
+    *_both(
+        "other",
+        "a row drawn like the others",
+        ("fixed elements", "fixed elements"),
+        _whole_rows,
+        2,
+        2,
+    ),
+    *_both("other", "a mean off by 0.7 std", _FAILS, _one(_shifted), 2, 1),
+    *_both("other", "a uniform of the same std", _FAILS, _one(_uniform), 2, 1),
+    *_both("other", "another constant", (" has ", " has "), _one(_constant), 1, 1),
+    *_both("other", "zeros for a drawn array", (" has ", " fails "), _one(_zeros), 1, 1),
+    *_both("other", "a copy drawn by itself", ("recorded otherwise", "follows from"), _apart, 2, 2),
 )

@@ -3,10 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from fanwise.layers import Layer, Leaf, Piece, View
+from fanwise.layers import Layer, Leaf, View
 from fanwise.porting import Correspondence, Pair
 from parity.fuzz.examine import Case
-from parity.fuzz.fault import Fault, NoPlace
+from parity.fuzz.fault import Fault, NoPlace, nodes_of
+from parity.fuzz.flat import Linear, Norm
+from parity.fuzz.node import Node
+from parity.fuzz.sequences import Attention, Recurrent
+from parity.fuzz.spatial import Conv, ConvTranspose
+from parity.fuzz.spec import Spec
 
 __all__ = ["FAULTS"]
 
@@ -21,7 +26,7 @@ def _carried(alter: Alter) -> Callable[[Case, bool], list[str]]:
         if match.correspondence is None:
             return list(match.lines)
         altered = alter(match.correspondence)
-        return case.weight_lines(altered if is_planted else match.correspondence)
+        return case.weights(altered if is_planted else match.correspondence).lines
 
     return check
 
@@ -107,27 +112,40 @@ def _other_heads(layer: Layer, leaf: Leaf) -> Leaf | None:
     return replace(leaf, pieces=(piece,))
 
 
-def _gates_swapped(layer: Layer, leaf: Leaf) -> Leaf | None:
-    """Of a recurrent layer: one gate's matrix is that of the next one."""
+def _gates_swapped(found: Correspondence) -> Correspondence:
+    """Of a recurrent layer: the first two gates' matrices, each for the other."""
+    for index, pair in enumerate(found.pairs):
+        layer = pair.flax
+        leaves = tuple(map(_other_gate, layer.leaves))
+        if leaves != layer.leaves:
+            return _with(found, index, replace(layer, leaves=leaves))
+    raise NoPlace
+
+
+def _other_gate(leaf: Leaf) -> Leaf:
     piece = leaf.pieces[0]
-    if layer.kind not in ("LSTM", "GRU") or piece.part is None or len(leaf.pieces) > 1:
-        return None
-    index, count = piece.part
-    return replace(leaf, pieces=(replace(piece, part=((index + 1) % count, count)),))
+    if piece.name != "weight_ih_l0" or piece.part is None or piece.part[0] > 1:
+        return leaf
+    return replace(leaf, pieces=(replace(piece, part=(1 - piece.part[0], piece.part[1])),))
 
 
-def _statistics_swapped(layer: Layer, leaf: Leaf) -> Leaf | None:
-    """The running mean for the variance."""
-    if [piece.name for piece in leaf.pieces] != ["running_mean"]:
-        return None
-    return replace(leaf, pieces=(Piece("running_var"),))
+def _exchanged(one: str, other: str) -> Alter:
+    """Two arrays of a normalization, each for the other."""
 
+    def alter(found: Correspondence) -> Correspondence:
+        for index, pair in enumerate(found.pairs):
+            layer = pair.flax
+            if "Norm" in (layer.kind or "") and {one, other} <= set(layer.shapes):
+                leaves = tuple(map(exchanged, layer.leaves))
+                return _with(found, index, replace(layer, leaves=leaves))
+        raise NoPlace
 
-def _scale_for_bias(layer: Layer, leaf: Leaf) -> Leaf | None:
-    """A normalization's bias is its weight."""
-    if "Norm" not in (layer.kind or "") or [p.name for p in leaf.pieces] != ["bias"]:
-        return None
-    return replace(leaf, pieces=(Piece("weight"),))
+    def exchanged(leaf: Leaf) -> Leaf:
+        names = {one: other, other: one}
+        pieces = tuple(replace(p, name=names.get(p.name, p.name)) for p in leaf.pieces)
+        return replace(leaf, pieces=pieces)
+
+    return alter
 
 
 def _pair_swapped(found: Correspondence) -> Correspondence:
@@ -151,14 +169,26 @@ def _alike(pairs: tuple[Pair, ...]) -> Iterator[tuple[int, int]]:
 
 _OFF = "outputs off by"
 
+
+def _has(*kinds: type[Node]) -> Callable[[Spec], bool]:
+    """Whether a model has a node of one of these classes."""
+    return lambda spec: any(isinstance(node, kinds) for node in nodes_of(spec.root))
+
+
+def _fault(kind: str, error: str, alter: Alter, count: int, *nodes: type[Node]) -> Fault:
+    return Fault(kind, error, _OFF, _carried(alter), count, _has(*nodes))
+
+
 FAULTS = (
-    Fault("swapped pair", "two layers of one shape", _OFF, _carried(_pair_swapped), 5),
-    Fault("transpose", "a square Linear", _OFF, _carried(_one_leaf(_not_transposed)), 5),
-    Fault("transpose", "square channels", _OFF, _carried(_one_leaf(_channels_not_swapped)), 4),
-    Fault("kernel", "not reversed", _OFF, _carried(_one_leaf(_not_flipped)), 5),
-    Fault("kernel", "reversed", _OFF, _carried(_one_leaf(_flipped)), 4),
-    Fault("other", "heads within features", _OFF, _carried(_one_leaf(_other_heads)), 2),
-    Fault("other", "gates swapped", _OFF, _carried(_one_leaf(_gates_swapped)), 2),
-    Fault("other", "mean for variance", _OFF, _carried(_one_leaf(_statistics_swapped)), 2),
-    Fault("other", "scale for bias", _OFF, _carried(_one_leaf(_scale_for_bias)), 2),
+    _fault("swapped pair", "two layers of one shape", _pair_swapped, 5, Linear, Conv),
+    _fault("transpose", "a square Linear", _one_leaf(_not_transposed), 5, Linear),
+    _fault("transpose", "square channels", _one_leaf(_channels_not_swapped), 4, Conv),
+    _fault("kernel", "not reversed", _one_leaf(_not_flipped), 5, ConvTranspose),
+    _fault("kernel", "reversed", _one_leaf(_flipped), 4, ConvTranspose),
+    _fault("other", "heads within features", _one_leaf(_other_heads), 2, Attention),
+    _fault("other", "gates swapped", _gates_swapped, 2, Recurrent),
+    _fault(
+        "other", "mean and variance exchanged", _exchanged("running_mean", "running_var"), 2, Norm
+    ),
+    _fault("other", "scale and bias exchanged", _exchanged("weight", "bias"), 2, Norm),
 )

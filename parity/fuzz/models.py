@@ -69,7 +69,7 @@ def perceptron(rng: Rng) -> Model:
             nodes += [activation(rng), Linear(width, width, toss(rng, 0.8))]
             if toss(rng, 0.4):
                 nodes.append(Norm(pick(rng, ("LayerNorm", "BatchNorm1d")), width))
-        nodes += [Function("relu", is_module=True), Linear(width, outputs)]
+        nodes += [Function("silu", is_module=True), Linear(width, outputs)]
         net = Group(numbered(nodes), "Sequential", role="Net")
         return Group((Part(pick(rng, ("net", "layers", "model")), net),)), Input((BATCH, inputs))
     stem = Linear(inputs, width, is_normed=toss(rng, 0.25))
@@ -122,13 +122,15 @@ def _classifier(rng: Rng, width: int, dimensions: int, size: int, outputs: int) 
     flatten = Function(pick(rng, ("flatten", "flatten", "torch_flatten")), is_module=True)
     image = (width, *(size,) * dimensions)
     first = Linear(width * size**dimensions, width, image=image)
-    nodes = (flatten, first, Function("relu", is_module=True), Linear(width, outputs))
+    # Nothing that is flat over half of its inputs: an error before it would not be seen.
+    act = pick(rng, ("gelu", "silu", "tanh"))
+    nodes = (flatten, first, Function(act, is_module=True), Linear(width, outputs))
     if toss(rng, 0.5):
         return (Part(name, Group(numbered(nodes), "Sequential", role="Classifier")),)
     return (
         Part("flatten", Function(flatten.name)),
         Part("fc1", first),
-        Part("act", Function("relu")),
+        Part("act", Function(act)),
         Part("fc2", nodes[3]),
     )
 

@@ -96,7 +96,8 @@ def random_spec(number: int, seed: int = 0) -> Spec:
     family = families[int(rng.choice(len(families), p=chances))]
     root, inputs = family(rng)
     framework = "nnx" if toss(rng, 0.3) and not _has_normed(root) else "linen"
-    root = initialized(rng, named(rng, root, framework))
+    with torch.random.fork_rng(devices=[]):  # the model is built, to see what it has
+        root = initialized(rng, named(rng, root, framework))
     return Spec(f"{family.__name__} {number}", root, inputs, framework)
 
 
