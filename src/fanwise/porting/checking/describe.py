@@ -104,7 +104,7 @@ def estimates(sample: Sample) -> list[ScalarDistribution]:
     centre = 0.0 if abs(mean) < 5 * error else mean
     centre, spread = _short(centre), _short(std)
     found: list[ScalarDistribution] = [Normal(centre, spread)]
-    half = _short(spread * math.sqrt(3))
+    half = _short(std * math.sqrt(3))
     if centre == 0:
         found.append(Uniform(-half, half))
     else:
@@ -113,9 +113,9 @@ def estimates(sample: Sample) -> list[ScalarDistribution]:
         end = 0.0 if -gap < high <= 0 else _short(high)
         if start < end:
             found.append(Uniform(start, end))
-    ends = _short(spread * math.sqrt(6))
+    ends = _short(std * math.sqrt(6))
     found.append(Triangular(centre - ends, centre + ends))
-    truncated = _truncated(centre, spread, max(high - centre, centre - low))
+    truncated = _truncated(centre, std, max(high - centre, centre - low))
     return found if truncated is None else [*found, truncated]
 
 
