@@ -403,6 +403,20 @@ def default_dtype() -> nn.Module:
 
 
 @_case
+def element_by_element() -> nn.Module:
+    positions = torch.zeros(30, 10)
+    for row in range(30):
+        for column in range(10):
+            positions[row, column] = math.sin(row / 10**column)
+    mixed = positions.clone()
+    for row in range(30):
+        for column in range(10):
+            mixed[row, column] += 1
+    mixed[3] = torch.randn(10)
+    return _with(positions=positions, mixed=mixed)
+
+
+@_case
 def loaded() -> nn.Module:
     module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     state = {name: torch.ones_like(value) for name, value in module.state_dict().items()}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from fanwise.frameworks.torch_record_regions import Storage, is_plain, read, written
+from fanwise.frameworks.torch_record_regions import Storage, is_plain, read, reshaped, written
 from fanwise.recording.expression import Expression, Fill, Literal, Unknown
 from fanwise.recording.strided import Geometry
 
@@ -22,6 +22,10 @@ REAL_LIMIT = 2**22
 
 LITERAL_LIMIT = 2**12
 """Elements up to which known numbers are written as numbers, not as what they came from."""
+
+
+# Writes into known numbers that are kept as writes.
+_MANY_WRITES = 64
 
 
 def geometry(tensor: torch.Tensor) -> Geometry:
@@ -111,6 +115,10 @@ class Memory:
             storage.value = Unknown((storage.count,), dtype_name(storage.dtype), name)
             return
         storage.value = written(storage, value, view)
+        if storage.real is not None and len(storage.written) > _MANY_WRITES:
+            # The numbers say it all, and an expression of so many writes says it badly.
+            storage.value = Unknown(storage.value.shape, storage.value.dtype, "known numbers")
+            storage.written.clear()
 
     def resized(self, tensor: torch.Tensor) -> None:
         """Forget everything if the storage has become larger."""
@@ -123,7 +131,10 @@ class Memory:
 
     def forget(self, tensor: torch.Tensor) -> None:
         """The numbers are known no longer."""
-        self.storage(tensor).real = None
+        storage = self.storage(tensor)
+        if storage.real is not None and storage.value.unknown is not None:
+            storage.value = reshaped(literal(storage.real), storage.value.shape)
+        storage.real = None
 
     def reserve(self, tensor: torch.Tensor) -> torch.Tensor | None:
         """Zeros in place of numbers that are all overwritten; None if they are too many."""

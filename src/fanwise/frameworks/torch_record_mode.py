@@ -125,7 +125,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         short = name.removesuffix("_") if written else name
         operation = Operation(func, short, args, kwargs, given, written)
         self.drawn_with(given.get("generator"))
-        before = self._operands(given)
+        is_lost = short in OVERWRITES and written == ["self"]
+        before = self._operands({k: v for k, v in given.items() if k != "self" or not is_lost})
         if short in _READS:
             return self._read(operation)
         result, known = self._run(operation)

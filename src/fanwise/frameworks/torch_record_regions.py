@@ -83,7 +83,9 @@ def read(value: Expression, view: Geometry) -> Expression:
         return Unknown(view.size, value.dtype, value.operation, value.advice)
     if view.is_contiguous and view.offset == 0 and view.elements == math.prod(value.shape):
         return reshaped(value, view.size)
-    while isinstance(value, Call) and value.operation == "write":
+    for _ in range(_LAST_WRITES):
+        if not isinstance(value, Call) or value.operation != "write":
+            break
         place = _place(value)
         if place == view:
             return value.operands[1]
@@ -221,7 +223,8 @@ def _part_at(value: Expression, view: Geometry) -> int | None:
 
 
 def _place(value: Call) -> Geometry:
-    return Geometry(*(value.setting(name) for name in ("size", "stride", "offset")))
+    # In the order of _settings.
+    return Geometry(*(setting for _, setting in value.settings))
 
 
 def _settings(view: Geometry) -> tuple[tuple[str, Any], ...]:
