@@ -28,6 +28,18 @@ def test_drawing_loads_no_optional_package():
     assert done.returncode == 0, done.stderr
 
 
+def test_recipes_are_read_and_drawn_without_torch(tmp_path):
+    path = str(tmp_path / "recipe.json")
+    recorded = "fw.port.Recipe({'w': Recorded((3,), 'float32', fw.distributions.Normal(0, 1))})"
+    done = run(
+        "import jax, sys, fanwise as fw; from fanwise.recording import Recorded;"
+        f"{recorded}.save({path!r}); recipe = fw.port.Recipe.load({path!r});"
+        "recipe.draw('w', jax.random.key(0)); assert fw.port.match and fw.port.check;"
+        "assert 'torch' not in sys.modules and 'flax' not in sys.modules; sys.exit(7) #"
+    )
+    assert done.returncode == 7, done.stderr
+
+
 @pytest.mark.parametrize("module", ["scipy", "flax"])
 def test_the_check_can_fail(module):
     done = run(f"import {module}, fanwise; ")

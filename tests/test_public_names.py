@@ -36,8 +36,10 @@ NAMES = {
     "normal",
     "ones",
     "orthogonal",
+    "port",
     "recipes",
     "sparse",
+    "torch",
     "torch_default",
     "trunc_normal",
     "uniform",
@@ -45,6 +47,23 @@ NAMES = {
     "xavier_normal",
     "xavier_uniform",
     "zeros",
+}
+
+# Looked at in parity/, where torch is.
+NEED_TORCH = {"torch"}
+
+PORT = {
+    "Cause",
+    "Correspondence",
+    "Fault",
+    "Pair",
+    "Recipe",
+    "Report",
+    "check",
+    "init",
+    "match",
+    "state_dict",
+    "weights",
 }
 
 DISTRIBUTIONS = {
@@ -115,17 +134,22 @@ def test_names_of_the_distributions():
     assert len(distributions.__all__) == len(DISTRIBUTIONS)
 
 
-@pytest.mark.parametrize("module", [fw, distributions])
+def test_names_of_port():
+    assert set(fw.port.__all__) == PORT
+    assert len(fw.port.__all__) == len(PORT)
+
+
+@pytest.mark.parametrize("module", [fw, fw.port, distributions])
 def test_all_is_sorted_and_exists(module):
     assert list(module.__all__) == sorted(module.__all__)
-    for name in module.__all__:
+    for name in set(module.__all__) - NEED_TORCH:
         assert hasattr(module, name)
 
 
 def test_every_initializer_of_the_package_is_in_the_tables():
     classes = {
         name
-        for name in fw.__all__
+        for name in set(fw.__all__) - NEED_TORCH
         if isinstance(getattr(fw, name), type) and issubclass(getattr(fw, name), fw.Initializer)
     }
     assert classes - {"Initializer"} == set(INITIALIZERS)
@@ -164,9 +188,17 @@ def test_an_initializer_is_called_like_those_of_jax():
     assert ours["out_sharding"].default is None
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
+@pytest.mark.parametrize("name", sorted(NAMES - NEED_TORCH))
 def test_every_public_name_is_documented(name):
-    thing = getattr(fw, name)
+    is_documented(getattr(fw, name), name)
+
+
+@pytest.mark.parametrize("name", sorted(PORT))
+def test_every_public_name_of_port_is_documented(name):
+    is_documented(getattr(fw.port, name), name)
+
+
+def is_documented(thing, name):
     first = inspect.getdoc(thing).splitlines()[0]
     assert first.endswith((".", "?"))
     assert not first.startswith(f"{name}(")  # the text that a dataclass or namedtuple makes up
@@ -196,6 +228,11 @@ def test_sections_of_a_distribution(name):
 @pytest.mark.parametrize("name", ["calculate_gain", "gain_of", "fans"])
 def test_sections_of_a_function(name):
     assert {"Args", "Raises", "Example"} <= sections(getattr(fw, name))
+
+
+@pytest.mark.parametrize("name", ["check", "init", "match", "state_dict", "weights"])
+def test_sections_of_a_function_of_port(name):
+    assert {"Args", "Returns", "Raises", "Example"} <= sections(getattr(fw.port, name))
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,17 @@ def init(
     Raises:
         TypeError, ValueError: for a key that is none, and if the recipe is not one of the model
             that was matched.
+
+    Example:
+        >>> import jax
+        >>> from flax import linen
+        >>> from torch import nn
+        >>> import fanwise
+        >>> recipe = fanwise.torch.record(lambda: nn.Linear(16, 3))
+        >>> layers = fanwise.linen.layers(linen.Dense(3), jax.numpy.zeros((1, 16)))
+        >>> variables = init(recipe, fanwise.port.match(recipe, layers), jax.random.key(0))
+        >>> bool((abs(variables["params"]["bias"]) <= 0.25).all())
+        True
     """
     check_key(key)
     layers = [pair.flax for pair in correspondence.pairs]
