@@ -14,29 +14,9 @@ from fanwise.porting import Correspondence, Pair
 from fanwise.porting.initialize import init
 from fanwise.recording import Recipe, Recorded
 from fanwise.recording.expression import Call, Draw, Fill
+from tests.porting.twins import correspond
 
 KEY = jax.random.key(7)
-
-
-def torch_twin(layer):
-    """torch's layer with the same parameters, kept as torch keeps them."""
-    prefix = f"{layer.path.replace('/', '.')}." if layer.path else ""
-    leaves = tuple(
-        Leaf(prefix + name, prefix + name, shape, np.dtype("float32"), (Piece(name),))
-        for name, shape in layer.shapes.items()
-    )
-    return Layer(
-        layer.path,
-        layer.kind,
-        layer.hyperparameters,
-        layer.parameters,
-        layer.buffers,
-        leaves=leaves,
-    )
-
-
-def matched(layers):
-    return Correspondence(tuple(Pair(torch_twin(layer), layer) for layer in layers))
 
 
 def recipe_of(correspondence, **other):
@@ -66,7 +46,7 @@ IMAGE = jnp.zeros((1, 5, 5, 3))
 
 @pytest.fixture(scope="module")
 def net():
-    return matched(fw.linen.layers(Net(), IMAGE))
+    return correspond(fw.linen.layers(Net(), IMAGE))
 
 
 def equal(x, y):
@@ -84,7 +64,7 @@ def test_torch_defaults_are_those_of_linen_init_to_the_bit(net):
 
 def test_nnx_variables_go_into_the_model():
     build = lambda rngs: nnx.Linear(16, 3, rngs=rngs)
-    found = matched(fw.nnx.layers(build))
+    found = correspond(fw.nnx.layers(build))
     model = build(nnx.Rngs(0))
     nnx.update(model, init(recipe_of(found), found, KEY))
     expected = fw.nnx.init(build, KEY)
