@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import pytest
 from flax import linen, nnx
+from torch import nn
 
 import fanwise
 from fanwise.porting import Cause, Report
@@ -101,3 +102,14 @@ def test_table_fits(width, seed):
     assert "DIFFERS" in above
     assert "packed fan" in above
     assert above.index("DIFFERS") < above.index("agrees")
+
+
+def test_a_rule_is_compared_exactly():
+    torch = lambda: nn.Sequential(nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 5))
+    flax = linen.Sequential([linen.Dense(20), linen.relu, linen.Dense(5)])
+    report = fanwise.port.check(torch, flax, jax.numpy.zeros((1, 30)), rule=fanwise.torch_default)
+    assert {row.verdict for row in report.rows} == {"exact"}
+    report = fanwise.port.check(torch, flax, jax.numpy.zeros((1, 30)), rule=lambda layer: None)
+    assert {fault.cause for fault in report.faults} == {Cause.FRAMEWORK_DEFAULT}
+    with pytest.raises(ValueError, match="not both"):
+        fanwise.port.check(torch, flax, rule=fanwise.torch_default, init=lambda key: {})

@@ -183,3 +183,46 @@ def test_a_bias_that_is_a_sum():
     assert sum_row.expected == "Triangular(±0.4)"
     # What is added there must be given together.
     assert report.faults[0].rule.count("Uniform(-0.2, 0.2)") == 2
+
+
+def in_bfloat16(init):
+    model = linen.Dense(300, kernel_init=init, param_dtype=jnp.bfloat16)
+    return checked(
+        model,
+        X.astype(jnp.bfloat16),
+        values={"weight": NORMAL, "bias": Constant(0.0)},
+        samples=2**17,
+    )
+
+
+def test_bfloat16():
+    of_law = lambda law: lambda key, shape, dtype: law.sample(key, shape, dtype)
+    assert in_bfloat16(of_law(NORMAL)).passed
+    report = in_bfloat16(initializers.normal(0.02))  # 128 different values, and a mean
+    assert causes_of(report) == {"weight": "unknown"}
+    assert "only 128 different values" in report.faults[0].explanation
+
+
+@pytest.mark.parametrize("law", [Uniform(-0.1, 0.1), Uniform(0.0, 0.2)])
+def test_bfloat16_at_the_upper_end(law):
+    """fanwise and torch put to the lower end what rounds to the upper one, others leave it."""
+    closed = lambda key, shape, dtype: law.sample(key, shape, jnp.float32).astype(dtype)
+    half_open = lambda key, shape, dtype: law.sample(key, shape, dtype)
+    for init in (closed, half_open):
+        model = linen.Dense(300, kernel_init=init, param_dtype=jnp.bfloat16)
+        values = {"weight": law, "bias": Constant(0.0)}
+        assert checked(model, X.astype(jnp.bfloat16), values=values, samples=2**17).passed
+
+
+def test_counters_are_compared():
+    class Counted(linen.Module):
+        start: int
+
+        @linen.compact
+        def __call__(self, x):
+            self.variable("state", "steps", lambda: jnp.full((3,), self.start, jnp.int32))
+            return x
+
+    values = {"steps@state": Constant(2.0)}
+    assert checked(Counted(2), X, values=values).passed
+    assert not checked(Counted(3), X, values=values).passed

@@ -19,6 +19,10 @@ from fanwise.testing import Sample
 __all__ = ["Cause", "Evidence", "Explanation", "Hypothesis", "explain"]
 
 
+# A normal that is drawn in float32 and rounded has thousands of different values in 16 bits.
+_COARSE = 2048
+
+
 class Cause(StrEnum):
     """What a parameter that starts differently comes from."""
 
@@ -177,6 +181,12 @@ def _explanation(evidence: Evidence, chosen: Hypothesis | None) -> Explanation:
     figures = f"mean {found.mean:.3g}, root mean square {found.rms:.3g}"
     if evidence.ratio == evidence.ratio and evidence.ratio not in (0.0, float("inf")):
         figures += f" ({evidence.ratio:.3g} of torch's)"
+    sample = evidence.sample
+    if sample is not None and sample.counts is not None and sample.values.size < _COARSE:
+        figures += (
+            f", only {sample.values.size} different values, as jax.random draws them in "
+            f"{sample.dtype.name}; draw in float32 and round"
+        )
     return Explanation(
         Cause.UNKNOWN,
         f"none of the known causes predicts it: {figures}, from {found.low:.3g} to "

@@ -80,7 +80,7 @@ class Part:
         """
         for axis, index in self.leaf.stack:
             draws = np.take(draws, index, axis + 1)
-        draws = draws.reshape(len(draws), *self.leaf.shape)
+        draws = _floating(draws.reshape(len(draws), *self.leaf.shape))
         if self.at is not None:
             draws = draws[(slice(None), *(slice(start, stop) for start, stop in self.at))]
         piece = self.pieces[0]
@@ -93,7 +93,7 @@ class Part:
         """The same of torch's side: what the layer's parameters come to there."""
         if not self.is_sum:
             piece = self.pieces[0]
-            return np.asarray(piece.block(arrays[piece.name]))
+            return _floating(np.asarray(piece.block(arrays[piece.name])))
         blocks = [piece.view.from_torch(piece.block(arrays[piece.name])) for piece in self.pieces]
         total: Array = np.asarray(sum(blocks[1:], blocks[0]))
         return total
@@ -101,6 +101,11 @@ class Part:
     def __str__(self) -> str:
         region = ", ".join(f"{start}:{stop}" for start, stop in self.at or ())
         return shown(self.leaf.path) + (f"[{region}]" if region else "")
+
+
+def _floating(array: Array) -> Array:
+    """Counters and masks as floats, which hold them exactly and are compared as they are."""
+    return array.astype(np.float64) if array.dtype.kind in "iub" else array
 
 
 def shown(path: Path) -> str:

@@ -126,6 +126,8 @@ def _found(made: Comparison, law: Distribution | None) -> str:
 
 def _notes(expected: Expected, correspondence: Correspondence) -> tuple[str, ...]:
     notes = list(expected.recipe.notes)
+    if unused := [leaf.name for layer in correspondence.unused for leaf in layer.leaves]:
+        notes.append(f"Flax has no array for {', '.join(unused)}, which are not compared")
     for pair in correspondence.pairs:
         notes += [
             f"{pair.flax.path} ({pair.flax.source}) has no place for {lost} of "

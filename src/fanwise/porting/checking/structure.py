@@ -65,7 +65,8 @@ def structure_of(draws: Array) -> dict[str, str]:
             if is_one_sign(first, 0).all() and is_one_sign(free, 0).all():
                 found["sign"] = f"never {text}"
         zeros = 1 - np.count_nonzero(free[0]) / free[0].size
-        if zeros > 1e-3:
+        # In 16 bits what rounds to the upper end of a uniform may be put to a lower one of 0.
+        if zeros > (1e-3 if draws.dtype.itemsize >= 4 else 1e-2):
             found["zeros"] = f"{zeros:.1%} zeros at random places"
     return found
 
@@ -83,11 +84,12 @@ def departures(torch: Mapping[str, str], flax: Mapping[str, str]) -> list[str]:
 def fixed_places(draws: Array) -> npt.NDArray[np.bool_]:
     """Which elements are the same in every draw, those that are so by chance left out.
 
-    In float32 two of a million values may be equal by chance. So with fewer than four draws only
-    whole rows and columns count, or more than one value in a thousand.
+    In float32 two of a million values may be equal by chance, and in bfloat16 one in a hundred.
+    So with fewer than four draws only whole rows count, or more values than that.
     """
     same = np.asarray((draws == draws[:1]).all(axis=0))
-    if len(draws) >= 4 or same.mean() > 1e-3 or not same.any():
+    by_chance = 1e-3 if draws.dtype.itemsize >= 4 else 0.2
+    if len(draws) >= 4 or same.mean() > by_chance or not same.any():
         return same
     if same.ndim < 2:
         return np.zeros_like(same)
