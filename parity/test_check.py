@@ -113,3 +113,44 @@ def test_a_rule_is_compared_exactly():
     assert {fault.cause for fault in report.faults} == {Cause.FRAMEWORK_DEFAULT}
     with pytest.raises(ValueError, match="not both"):
         fanwise.port.check(torch, flax, rule=fanwise.torch_default, init=lambda key: {})
+
+
+class Encoder(linen.Module):
+    """The layers of ``nn.TransformerEncoder``."""
+
+    @linen.compact
+    def __call__(self, x):
+        for index in range(2):
+            y = linen.MultiHeadDotProductAttention(2, name=f"layers_{index}_self_attn")(x)
+            y = linen.LayerNorm(name=f"layers_{index}_norm1")(y)
+            y = linen.Dense(40, name=f"layers_{index}_linear1")(y)
+            y = linen.Dense(24, name=f"layers_{index}_linear2")(y)
+            x = linen.LayerNorm(name=f"layers_{index}_norm2")(y)
+        return x
+
+
+def test_copies_of_torch_are_missed_in_flax(seed):
+    """torch copies one layer, so that all start equal; laws alone do not show it."""
+    torch = lambda: nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(24, 2, 40, batch_first=True), 2
+    )
+    x = jax.numpy.zeros((1, 3, 24))
+    recipe = fanwise.torch.record(torch)
+    report = fanwise.port.check(
+        recipe, Encoder(), x, rule=fanwise.torch_default, key=jax.random.key(seed)
+    )
+    assert set(named(report)) == {
+        f"layers.1.{name}"
+        for name in (
+            "self_attn.in_proj_weight",
+            "self_attn.out_proj.weight",
+            "linear1.weight",
+            "linear1.bias",
+            "linear2.weight",
+            "linear2.bias",
+        )
+    }
+    assert set(named(report).values()) == {Cause.STRUCTURE}
+    pairs = fanwise.port.match(recipe, fanwise.linen.layers(Encoder(), x))
+    init = lambda key: fanwise.port.init(recipe, pairs, key)
+    assert fanwise.port.check(recipe, Encoder(), x, init=init, key=jax.random.key(seed)).passed

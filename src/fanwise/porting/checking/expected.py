@@ -61,8 +61,8 @@ class Expected:
     def text(self, part: Part) -> str:
         """What torch asks for, for a table."""
         law = self.law(part)
-        if law is not None and self.is_independent(part.tensors):
-            return brief(law)
+        if law is not None:
+            return brief(law) + ("" if self.is_independent(part.tensors) else ", shared")
         return " + ".join(str(self.value(tensor)) for tensor in part.tensors)
 
     def draws(self, tensor: str) -> Array:
