@@ -11,16 +11,10 @@ from torch.nn import init
 from torch.nn.init import orthogonal_, trunc_normal_, xavier_uniform_
 from torch.nn.utils import parametrizations, parametrize
 
-__all__ = ["CASES", "READING", "REFUSED"]
+__all__ = ["CASES", "with_parameters"]
 
 CASES: dict[str, Callable[[], nn.Module]] = {}
 """Those that are recorded without memory."""
-
-READING: dict[str, Callable[[], nn.Module]] = {}
-"""Those that read what they have drawn, to no effect on what they write."""
-
-REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[str, ...]]] = {}
-"""Those that cannot be recorded, with what the error must name."""
 
 Function = Callable[[], nn.Module]
 
@@ -30,20 +24,8 @@ def _case(function: Function) -> Function:
     return function
 
 
-def _reading(function: Function) -> Function:
-    READING[function.__name__] = function
-    return function
-
-
-def _refused(*words: str) -> Callable[[Function], Function]:
-    def note(function: Function) -> Function:
-        REFUSED[function.__name__] = (function, words)
-        return function
-
-    return note
-
-
-def _with(**tensors: torch.Tensor) -> nn.Module:
+def with_parameters(**tensors: torch.Tensor) -> nn.Module:
+    """A module of these parameters."""
     module = nn.Module()
     for name, tensor in tensors.items():
         setattr(module, name, nn.Parameter(tensor))
@@ -157,12 +139,12 @@ def parts_of_empty_memory() -> nn.Module:
     columns = torch.empty(6, 10)
     columns[:, ::2].normal_()
     columns[:, 1::2].fill_(1.0)
-    return _with(weight=weight, columns=columns)
+    return with_parameters(weight=weight, columns=columns)
 
 
 @_case
 def made_from_values() -> nn.Module:
-    return _with(
+    return with_parameters(
         ones=torch.ones(6),
         scale=1e-5 * torch.ones(7),
         temperature=torch.tensor(2.6592),
@@ -192,7 +174,7 @@ def known_whatever_was_done() -> nn.Module:
     grid = torch.stack(torch.meshgrid(torch.arange(3), torch.arange(4), indexing="ij")).flatten(1)
     relative = (grid[:, :, None] - grid[:, None, :]).permute(1, 2, 0).contiguous()
     relative[:, :, 0] += 2
-    module = _with(
+    module = with_parameters(
         top=torch.topk(torch.linspace(0, 1, 9) ** 2, 3).values,
         sorted=torch.tensor([3.0, 1.0, 2.0]).sort().values,
         window=torch.hann_window(12),
@@ -213,7 +195,7 @@ def less_usual_operations() -> nn.Module:
     gates[0:4].mul_(0.5)
     gates[0:4] += 0.25
     filled = torch.randn(5, 7)
-    return _with(
+    return with_parameters(
         gates=gates,
         diagonal=torch.randn(6, 4).fill_diagonal_(1.0),
         filled=filled.index_fill_(1, torch.tensor([0, 3]), -1.0),
@@ -244,7 +226,7 @@ def less_usual_operations() -> nn.Module:
 @_case
 def laws_of_functions() -> nn.Module:
     low, high = math.erf(-2 / math.sqrt(2)), math.erf(2 / math.sqrt(2))
-    return _with(
+    return with_parameters(
         exponential=torch.empty(30, 30).exponential_(2.0),
         log_normal=torch.empty(30, 30).log_normal_(0.1, 0.2),
         coin=torch.empty(30, 30).bernoulli_(0.3),
@@ -413,7 +395,7 @@ def element_by_element() -> nn.Module:
         for column in range(10):
             mixed[row, column] += 1
     mixed[3] = torch.randn(10)
-    return _with(positions=positions, mixed=mixed)
+    return with_parameters(positions=positions, mixed=mixed)
 
 
 @_case
@@ -425,64 +407,10 @@ def loaded() -> nn.Module:
     return module
 
 
-@_reading
-def dummy_forward() -> nn.Module:
-    module = nn.Sequential(nn.LazyLinear(6), nn.ReLU(), nn.LazyConv1d(3, 1))
-    module[0](torch.zeros(2, 5))
-    module[2](torch.zeros(2, 4, 7))
-    return module
-
-
 @_case
 def iterated() -> nn.Module:
     """Deep expressions, of one write after another."""
     weight = torch.zeros(1500, 3)
     for row in range(1500):
         weight[row] = torch.randn(3) * (row + 1)
-    return _with(weight=weight)
-
-
-@_reading
-def asserts() -> nn.Module:
-    module = nn.Linear(10, 10)
-    if not torch.isfinite(module.weight).all():
-        raise ValueError("not finite")
-    return module
-
-
-@_reading
-def prints() -> nn.Module:
-    module = nn.Linear(10, 10)
-    assert f"{module.weight.abs().mean().item():.3f}"
-    assert module.weight.detach().numpy().shape == (10, 10)
-    return module
-
-
-@_refused("weight", "read")
-def divided_by_what_it_reads() -> nn.Module:
-    module = nn.Linear(10, 10)
-    module.weight.data.div_(module.weight.norm().item())
-    return module
-
-
-@_refused("other", "Tensor.cauchy_", "parameter")
-def cauchy() -> nn.Module:
-    return _with(fine=torch.randn(3), other=torch.empty(4).cauchy_())
-
-
-@_refused("order", "randperm", "choice", "randint", "nothing", "torch.empty")
-def several_at_once() -> nn.Module:
-    module = _with(nothing=torch.empty(4), choice=torch.randint(0, 9, (4,)).float())
-    module.register_buffer("order", torch.randperm(10))
-    module.register_buffer("temporary", torch.randperm(10), persistent=False)
-    return module
-
-
-@_refused("weight", "numpy")
-def from_numpy() -> nn.Module:
-    return _with(weight=torch.from_numpy(np.random.randn(3, 4)).float())  # noqa: NPY002
-
-
-@_refused("weight", "numpy")
-def from_a_fresh_generator() -> nn.Module:
-    return _with(weight=torch.tensor(np.random.default_rng().normal(size=(3, 4))))
+    return with_parameters(weight=weight)

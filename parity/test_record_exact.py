@@ -5,9 +5,10 @@ import re
 import pytest
 
 from fanwise.frameworks.torch_record import record
-from parity.record_cases import CASES, READING, REFUSED
+from parity.record_cases import CASES
 from parity.record_exact import mismatches
 from parity.record_planted import PLANTED, planted
+from parity.record_refused import READING, REFUSED
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -80,13 +80,13 @@ def record(factory: Callable[[], nn.Module], *, real_limit: int = 2**26) -> Reci
         cause: _UnderFakeError | None = None
         try:
             recipe, recorder, has_moved = _recorded(factory, is_fake=True)
+            if has_moved or recorder.is_outside:
+                again, _, _ = _recorded(factory, is_fake=True, seed=1)
+                _require_same(recipe, again)
         except _UnderFakeError as error:
             cause = error
         if cause is not None:  # outside of the handler: what it raises has causes of its own
             return _on_real_tensors(factory, cause, real_limit)
-        if has_moved or recorder.is_outside:
-            again, _, _ = _recorded(factory, is_fake=True, seed=1)
-            _require_same(recipe, again)
         return recipe
     finally:
         _RUNNING.release()

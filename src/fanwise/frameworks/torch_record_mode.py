@@ -124,6 +124,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return result
         short = name.removesuffix("_") if written else name
         operation = Operation(func, short, args, kwargs, given, written)
+        if not operation.is_dense:
+            return self._sparse(operation)
         self.drawn_with(given.get("generator"))
         is_lost = short in OVERWRITES and written == ["self"]
         before = self._operands({k: v for k, v in given.items() if k != "self" or not is_lost})
@@ -134,6 +136,19 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._note_blank(operation, result)
         elif tensors(result) or written:
             self._note(operation, before, result, known)
+        return result
+
+    def _sparse(self, operation: Operation) -> Any:
+        """Run what has no memory to look at; what is dense in the end is unknown."""
+        result = operation.func(*operation.args, **operation.kwargs)
+        for each in operation.targets or tensors(result):
+            if each.layout == torch.strided:
+                value = Unknown(tuple(each.shape), dtype_name(each.dtype), operation.title, _ADVICE)
+                if self.memory.knows(each):
+                    self.memory.forget(each)
+                    self.memory.write(each, value)
+                else:
+                    self.memory.allocate(each, value, None)
         return result
 
     def _operands(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,14 @@ class Operation:
         return torch.Tag.nondeterministic_seeded in self.func.tags or self.short in RANDOM
 
     @property
+    def is_dense(self) -> bool:
+        """Whether all tensors that are given have memory of their own."""
+        given = tensors((self.args, self.kwargs))
+        wanted = self.given.get("layout") in (None, torch.strided)
+        is_made_sparse = "sparse" in self.short
+        return wanted and not is_made_sparse and all(e.layout == torch.strided for e in given)
+
+    @property
     def title(self) -> str:
         """As a user writes it."""
         return f"Tensor.{self.short}_" if "self" in self.written else f"torch.{self.short}"

@@ -90,7 +90,7 @@ def _tensors(module: nn.Module) -> Iterator[_Named]:
 
 
 def _identity(tensor: torch.Tensor) -> object:
-    if torch.nn.parameter.is_lazy(tensor):
+    if torch.nn.parameter.is_lazy(tensor) or tensor.layout != torch.strided:
         return id(tensor)
     return (
         tensor.untyped_storage()._cdata,
@@ -105,6 +105,9 @@ def _value(recorder: Recorder, tensor: torch.Tensor) -> Expression:
     if torch.nn.parameter.is_lazy(tensor):
         advice = "call the module once with an input, in the constructor"
         return Unknown((), "float32", "a lazy layer that does not know its shape", advice)
+    if tensor.layout != torch.strided:
+        what = f"a tensor of the layout {tensor.layout}"
+        return Unknown(tuple(tensor.shape), dtype_name(tensor.dtype), what, "make it dense")
     if tensor.is_meta:
         advice = "construct the module on the CPU"
         name = dtype_name(tensor.dtype)
