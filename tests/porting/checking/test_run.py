@@ -226,3 +226,16 @@ def test_counters_are_compared():
     values = {"steps@state": Constant(2.0)}
     assert checked(Counted(2), X, values=values).passed
     assert not checked(Counted(3), X, values=values).passed
+
+
+def test_empty_arrays_are_left_out():
+    class Empty(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            self.param("none", initializers.normal(0.02), (0, 4))
+            return linen.Dense(8, kernel_init=initializers.normal(0.02), name="fc")(x)
+
+    values = {"none": NORMAL, "fc.weight": NORMAL, "fc.bias": Constant(0.0)}
+    report = checked(Empty(), X, values=values)
+    assert report.passed
+    assert [row.torch for row in report.rows if row.torch == ("none",)] == []

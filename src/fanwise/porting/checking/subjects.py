@@ -61,6 +61,8 @@ def subjects_of(correspondence: Correspondence) -> list[Subject]:
     for pair in correspondence.pairs:
         groups: dict[tuple[str, ...], list[Part]] = {}
         for part in parts_of_pair(pair):
+            if 0 in part.leaf.shape:
+                continue  # nothing is there to compare
             groups.setdefault((*part.tensors, *part.parameters), []).append(part)
         for parts in groups.values():
             ordered = sorted(parts, key=lambda part: (part.pieces[0].part or (0, 1))[0])
