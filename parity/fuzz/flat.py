@@ -147,7 +147,8 @@ class Norm(Node):
 
     @property
     def _given(self) -> dict[str, Any]:
-        given: dict[str, Any] = {"epsilon": EPSILON}
+        # Flax's own variance, E[x^2] - E[x]^2, loses digits that torch's keeps.
+        given: dict[str, Any] = {"epsilon": EPSILON, "use_fast_variance": False}
         if self.kind == "GroupNorm":
             given["num_groups"] = self.groups
         if self.kind == "LayerNorm":
