@@ -36,7 +36,8 @@ class Truth:
             for name, (_, twin) in self.ties.items()
             if twin is not None
         }
-        return {path.replace("/", "."): twin for path, twin in self.layers.items()} | tied
+        layers = {path.replace("/", "."): twin for path, twin in self.layers.items()}
+        return {**layers, **tied, **self.bare}
 
 
 @dataclass(frozen=True)
