@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -245,6 +246,67 @@ def laws_of_functions() -> nn.Module:
         .clamp_(min=0.01 - 0.04, max=0.01 + 0.04),
         delta=torch.log(torch.expm1(torch.exp(torch.rand(64) * 4 - 6).clamp(min=1e-4))),
     )
+
+
+@_case
+def rounded() -> nn.Module:
+    return with_parameters(
+        whole=torch.round(torch.randn(6, 5)),
+        tenths=torch.round(torch.randn(6, 5), decimals=1),
+        hundreds=torch.round(torch.randn(6, 5) * 1000, decimals=-2),
+    )
+
+
+@_case
+def known_masks() -> nn.Module:
+    rows, columns, places, layers = (torch.randn(*n, 4, 5) for n in ((), (), (), (3,)))
+    rows[torch.tensor([True, False, True, False])] = 0
+    columns[:, torch.tensor([True, False, True, False, True])] = 2.0
+    places[torch.eye(4, 5).bool()] = torch.randn(4)
+    layers[torch.eye(3, 4).bool()] = torch.randn(5)
+    untouched = torch.randn(4, 5)
+    untouched[torch.zeros(4, dtype=torch.bool)] = 7.0
+    return with_parameters(
+        rows=rows, columns=columns, places=places, layers=layers, untouched=untouched
+    )
+
+
+@_case
+def weight_norms_taken_off() -> nn.Module:
+    layers = [nn.Conv1d(5, 4, 3), nn.ConvTranspose1d(5, 4, 3)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        for layer in layers:
+            nn.utils.remove_weight_norm(nn.utils.weight_norm(layer))
+        nn.utils.remove_weight_norm(nn.utils.weight_norm(layers[1], dim=1))
+    return nn.ModuleList(layers)
+
+
+@_case
+def without_elements() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+        tail = nn.AdaptiveLogSoftmaxWithLoss(8, 10, [2, 5])  # with projections to no features
+    return nn.ModuleList([tail, with_parameters(none=torch.empty(0, 4))])
+
+
+@_case
+def clamped_beyond_the_bounds() -> nn.Module:
+    above, below = torch.empty(6, 5), torch.empty(6, 5)
+    init.trunc_normal_(above, a=-1, b=1).clamp_(min=1.5)
+    init.trunc_normal_(below, a=-1, b=1).clamp_(max=-1.5)
+    return with_parameters(above=above, below=below)
+
+
+@_case
+def copied_onto_itself() -> nn.Module:
+    """Where a tied head is initialized from the table that it is."""
+    same, seen, part, other = (torch.randn(6, 5) for _ in range(4))
+    same.copy_(same)
+    seen.copy_(seen.view(30).view(6, 5))
+    part[:3].copy_(part[3:])
+    other.copy_(torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]))
+    return with_parameters(same=same, seen=seen, part=part, other=other)
 
 
 @_case

@@ -91,6 +91,10 @@ CASES = {
         elementwise("clamp", draw(SHAPE, TRUNCATED), min=-1.0000001, max=2.9999999),
         TruncatedNormal(0.5, 1.0, -1.0, 2.9999999),
     ),
+    "bounded where float32 never is": (
+        elementwise("clamp", draw(SHAPE, TruncatedNormal(0.0, 1.0, -20.0, 20.0)), min=-9.0),
+        TruncatedNormal(0.0, 1.0, -9.0, 20.0),
+    ),
     "narrowed": (elementwise("cast", draw(SHAPE, UNIFORM), dtype="bfloat16"), UNIFORM),
 }
 
@@ -128,6 +132,10 @@ def test_the_check_by_sampling_can_fail():
         elementwise("add", draw((4,)), draw((4,))),
         elementwise("clamp", draw((4,)), min=-1.0, max=1.0),
         elementwise("clamp", draw((4,), TRUNCATED), min=0.0, max=3.0),
+        # Bounds as far from the middle as the law's own, on the other side.
+        elementwise("clamp", draw((4,), TRUNCATED), min=4.0),
+        elementwise("clamp", draw((4,), TRUNCATED), max=-4.0),
+        elementwise("clamp", draw((4,), TruncatedNormal(0.0, 1.0, 10.0, 12.0)), max=9.0),
         elementwise("div", number(1.0), draw((4,))),
         elementwise("cast", draw((4,), dtype="bfloat16"), dtype="float32"),
         elementwise("cast", draw((4,)), dtype="int64"),

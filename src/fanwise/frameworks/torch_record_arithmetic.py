@@ -45,6 +45,27 @@ def _sum(sign: str, *, reverse: bool = False) -> Rule:
     return rule
 
 
+def _round(a: Operands, shape: Shape, dtype: str) -> Expression:
+    """To decimals, as torch does it: scaled by a power of ten, which a float32 holds exactly."""
+    decimals = a.get("decimals", 0)
+    power = 10.0 ** abs(decimals)
+    scaled, back = ("mul", "div") if decimals > 0 else ("div", "mul")
+    if not decimals:
+        return call(shape, dtype, "round", a["self"])
+    rounded = call(shape, dtype, "round", call(shape, dtype, scaled, a["self"], power))
+    return call(shape, dtype, back, rounded, power)
+
+
+def _weight_norm(a: Operands, shape: Any, dtype: str) -> Any:
+    """The weight, and the norms of what stands for its direction."""
+    of_weight, of_norms = shape
+    direction, dim = a["v"], a.get("dim", 0)
+    axes = tuple(axis for axis in range(len(of_weight)) if axis != dim)
+    norms = call(of_norms, dtype, "norm", direction, ord=2.0, dim=axes, keepdim=True)
+    scale = call(of_norms, dtype, "div", a["g"], norms)
+    return call(of_weight, dtype, "mul", direction, scale), norms
+
+
 def _rsub(a: Operands, shape: Shape, dtype: str) -> Expression:
     scaled = a["self"]
     if a.get("alpha", 1) != 1:
@@ -197,6 +218,7 @@ RULES: dict[str, Rule] = {
     **{name: _elementwise(name, "self") for name in _UNARY},
     **{name: _elementwise(new, "self") for name, new in _RENAMED.items() if new != "not"},
     **{name: _elementwise(name, "self", "other") for name in _BINARY},
+    "round": _round,
     "pow": _elementwise("pow", "self", "exponent"),
     "float_power": _elementwise("pow", "self", "exponent"),
     "true_divide": _elementwise("div", "self", "other"),
@@ -266,4 +288,5 @@ RULES: dict[str, Rule] = {
     "vdot": _matmul("self", "other"),
     "addmm": _addmm("mat1", "mat2"),
     "addmv": _addmm("mat", "vec"),
+    "_weight_norm_interface": _weight_norm,
 }

@@ -93,6 +93,8 @@ class Memory:
     def read(self, tensor: torch.Tensor) -> Expression:
         """What a tensor holds."""
         storage, view = self.storage(tensor), geometry(tensor)
+        if not view.elements:  # nothing is there that could be written to
+            return Fill(view.size, dtype_name(tensor.dtype), 0.0)
         if storage.dtype != tensor.dtype:
             known = self.real(tensor)
             if known is not None:

@@ -213,16 +213,20 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return None
         is_lost = operation.short in OVERWRITES or "out" in operation.written
         flat, spec = tree_flatten((operation.args, operation.kwargs))
-        numbers = []
-        for each in flat:
-            number = each
-            if isinstance(each, torch.Tensor):
-                number = self.memory.real(each)
-                if number is None and is_lost and any(each is t for t in operation.targets):
-                    number = self.memory.reserve(each)
-                if number is None:
-                    return None
-            numbers.append(number)
+        numbers = [self.memory.real(e) if isinstance(e, torch.Tensor) else e for e in flat]
+        unknown = [
+            place
+            for place, each in enumerate(flat)
+            if isinstance(each, torch.Tensor) and numbers[place] is None
+        ]
+        # What is overwritten need not be known, unless it is read as well: x.copy_(x.t()).
+        if len(unknown) > 1 or (unknown and not is_lost):
+            return None
+        for place in unknown:
+            if any(flat[place] is each for each in operation.targets):
+                numbers[place] = self.memory.reserve(flat[place])
+            if numbers[place] is None:
+                return None
         try:
             with _disable_current_modes(), torch.no_grad():
                 args, kwargs = spec.unflatten(numbers)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from fanwise.frameworks.torch_record_calls import Operands, Rule, Shape, broadcast, call, cast
 from fanwise.recording.expression import Expression, Fill, Literal
 
@@ -50,10 +52,27 @@ def _reshaped(a: Operands, shape: Shape, dtype: str) -> Expression:
 
 
 def _indices(a: Operands) -> tuple[list[Expression], tuple[bool, ...]] | None:
-    found = [each for each in a["indices"] if each is not None]
-    if not all(isinstance(each, (Literal, Fill)) and each.dtype != "bool" for each in found):
+    found: list[Expression] = []
+    axes: list[bool] = []
+    for each in a["indices"]:
+        own = [] if each is None else _places(each)
+        if own is None:
+            return None
+        found += own
+        axes += [True] * len(own) if each is not None else [False]
+    return found, tuple(axes)
+
+
+def _places(index: Expression) -> list[Expression] | None:
+    """A known index; of a mask, the places along each of its axes. None if it is not known."""
+    if not isinstance(index, (Literal, Fill)):
         return None
-    return found, tuple(each is not None for each in a["indices"])
+    if index.dtype not in ("bool", "uint8"):
+        return [index]
+    if not index.shape:
+        return None
+    mask = index.array if isinstance(index, Literal) else np.full(index.shape, index.value)
+    return [Literal.of(places) for places in np.nonzero(mask)]
 
 
 def _index(a: Operands, shape: Shape, dtype: str) -> Expression | None:

@@ -197,8 +197,8 @@ def _clamp(node: Call, x: Distribution) -> Law:
     if isinstance(x, Constant) and not isinstance(x.value, complex):
         return Constant(min(max(x.value, low), high))
     if isinstance(x, TruncatedNormal):
-        slack = _ROUNDING * x.scale
-        if _bounds_again(x, x.low, low, slack) and _bounds_again(x, x.high, high, slack):
+        mirrored = TruncatedNormal(-x.loc, x.scale, -x.high, -x.low)
+        if _bounds_again(x, low) and _bounds_again(mirrored, -high):
             return replace(x, low=max(x.low, low), high=min(x.high, high))
         return None
     if isinstance(x, ScalarDistribution) and low <= x.support[0] and x.support[1] <= high:
@@ -206,11 +206,13 @@ def _clamp(node: Call, x: Distribution) -> Law:
     return None
 
 
-def _bounds_again(x: TruncatedNormal, own: float, bound: float, slack: float) -> bool:
+def _bounds_again(x: TruncatedNormal, low: float) -> bool:
+    """Whether a lower bound leaves the law as it is."""
+    if low <= x.low + _ROUNDING * x.scale:
+        return True
     # Where the law has no bound of its own, one so far out that float32 never reaches it.
-    is_far = abs(bound - x.loc) > 8 * x.scale and (bound - x.loc) * (own - x.loc) > 0
-    is_inside = abs(own - x.loc) <= abs(bound - x.loc) + slack
-    return is_inside or (is_far and abs(own - x.loc) > 5 * x.scale)
+    is_wide = x.low < x.loc - 5 * x.scale and x.loc <= x.high
+    return is_wide and low < x.loc - 8 * x.scale
 
 
 def _cast(node: Call, x: Distribution) -> Law:
