@@ -1,6 +1,8 @@
 """How recording behaves: what it refuses, what it restores, what it says."""
 
+import copy
 import math
+import os
 import random
 import threading
 import warnings
@@ -46,6 +48,7 @@ def _state() -> dict[str, Any]:
         "swap": torch.utils.swap_tensors.__code__,
         "fake": {name: vars(FakeTensor).get(name) for name in ("numpy", "__array__")},
         "dispatch": vars(FakeTensor)["__torch_dispatch__"],
+        "urandom": (os.urandom, random._urandom),
         "modes": torch.utils._python_dispatch._get_current_dispatch_mode(),
         "methods": {name: vars(torch.Tensor).get(name) for name in ("normal_", "uniform_")},
     }
@@ -157,16 +160,68 @@ def test_another_thread_goes_on_as_ever() -> None:
     assert torch.allclose(theirs[0] @ theirs[0].T, torch.eye(4), atol=1e-5)
 
 
-def test_initializing_in_another_thread_is_refused() -> None:
+@pytest.mark.parametrize("is_raised", [True, False])
+def test_initializing_in_another_thread_is_refused(is_raised: bool) -> None:
+    """Whether or not anybody hears of what that thread has raised."""
+
     def factory() -> nn.Module:
         module = nn.Linear(2, 2)
-        error = _in_thread(lambda: nn.init.zeros_(module.weight))
-        if isinstance(error, Exception):
+        error = _in_thread(lambda: nn.init.normal_(module.weight, 0, 5))
+        if is_raised and isinstance(error, Exception):
             raise error
         return module
 
-    with pytest.raises((RuntimeError, ValueError), match=r"thread|written"):
+    with pytest.raises(ValueError, match=r"normal_ on its tensors in another thread"):
         fw.torch.record(factory)
+
+
+def test_drawing_in_another_thread_is_refused() -> None:
+    def factory() -> nn.Module:
+        module = nn.Module()
+        module.fine = nn.Linear(2, 2)
+        module.made = _in_thread(lambda: nn.Linear(2, 2))
+        return module
+
+    with pytest.raises(ValueError, match=r"made\.weight and 1 more.* another thread"):
+        fw.torch.record(factory)
+
+
+def test_a_module_made_before_is_refused() -> None:
+    with torch.random.fork_rng(devices=[]):
+        made = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+    with pytest.raises(ValueError, match=r"made before .*0\.weight, 0\.bias hold"):
+        fw.torch.record(lambda: made)
+
+    def initialized_again() -> nn.Module:
+        nn.init.normal_(made[0].weight)
+        nn.init.zeros_(made[0].bias)
+        return made
+
+    assert fw.torch.record(initialized_again)["0.weight"].value == Normal(0, 1)
+
+
+def test_a_copy_of_a_module_made_before_is_noted() -> None:
+    with torch.random.fork_rng(devices=[]):
+        made = nn.Linear(2, 2)
+    recipe = fw.torch.record(lambda: nn.Sequential(nn.Linear(2, 2), copy.deepcopy(made)))
+    assert len(recipe.notes) == 1
+    assert recipe.notes[0].endswith(": 1.weight, 1.bias")
+
+
+def test_made_on_the_meta_device_and_emptied() -> None:
+    def factory() -> nn.Module:
+        with torch.device("meta"):
+            module = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+        module.to_empty(device="cpu")
+        for child in module:
+            child.reset_parameters()
+        return module
+
+    recipe = fw.torch.record(factory)
+    assert _is_uniform(recipe["0.weight"].value, 0.5)
+    assert recipe["1.running_var"].value == Constant(1)
+    with pytest.raises(ValueError, match=r"from the meta device .*without torch.device\('meta'\)"):
+        fw.torch.record(factory, real_limit=10)
 
 
 @pytest.mark.parametrize("factory", [nn.Linear(2, 2), 3, "Linear"])
@@ -249,6 +304,96 @@ def test_generators_of_equal_seeds() -> None:
 
     with pytest.raises(ValueError, match="more than once from the seed 7"):
         fw.torch.record(factory)
+
+
+def _by_a_seed() -> None:
+    torch.default_generator.manual_seed(0)
+
+
+def _by_a_state() -> None:
+    torch.set_rng_state(torch.Generator().manual_seed(0).get_state())
+
+
+def _by_the_state_of_a_generator() -> None:
+    torch.default_generator.set_state(torch.Generator().manual_seed(0).get_state())
+
+
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("back", [_by_a_seed, _by_a_state, _by_the_state_of_a_generator])
+def test_a_generator_that_is_set_back(back: Callable[[], None], reads: bool) -> None:
+    def factory() -> nn.Module:
+        back()
+        first = nn.Linear(3, 3)
+        if reads:
+            assert first.weight.isfinite().all()
+        back()
+        return nn.ModuleList([first, nn.Linear(3, 3)])
+
+    with pytest.raises(ValueError, match="more than once from the seed 0"):
+        fw.torch.record(factory)
+
+
+def test_a_generator_that_is_forked() -> None:
+    def factory(*, is_seeded: bool) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            if is_seeded:
+                torch.manual_seed(5)
+            first = nn.Linear(3, 3)
+        return nn.ModuleList([first, nn.Linear(3, 3)])
+
+    with pytest.raises(ValueError, match="fork_rng"):
+        fw.torch.record(lambda: factory(is_seeded=False))
+    assert _is_uniform(fw.torch.record(lambda: factory(is_seeded=True))["1.bias"].value, 3**-0.5)
+
+
+def test_a_generator_of_ones_own_that_is_seeded_again() -> None:
+    def factory() -> nn.Module:
+        layers = [nn.Linear(3, 3), nn.Linear(3, 3)]
+        generator = torch.Generator()
+        for layer in layers:
+            nn.init.trunc_normal_(layer.weight, generator=generator.manual_seed(7))
+        return nn.ModuleList(layers)
+
+    with pytest.raises(ValueError, match="more than once from the seed 7"):
+        fw.torch.record(factory)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_what_draws_nothing_repeats_nothing(reads: bool) -> None:
+    def factory() -> nn.Module:
+        torch.randn(0)
+        nn.functional.dropout(torch.ones(3), 0.0)
+        module = nn.Linear(3, 3)
+        assert not reads or module.weight.isfinite().all()
+        return module
+
+    assert _is_uniform(fw.torch.record(factory)["weight"].value, 3**-0.5)
+
+
+def test_a_generator_from_outside_stays_where_it_is() -> None:
+    generator = torch.Generator().manual_seed(3)
+    before = generator.get_state()
+
+    def factory() -> nn.Module:
+        module = nn.Linear(3, 3)
+        nn.init.normal_(module.weight, generator=generator)
+        return module
+
+    fw.torch.record(factory)
+    assert torch.equal(generator.get_state(), before)
+
+
+@pytest.mark.parametrize("asked", [lambda: os.urandom(8)[0], random.SystemRandom().random])
+def test_random_numbers_of_the_operating_system(asked: Callable[[], float]) -> None:
+    def factory(*, is_used: bool) -> nn.Module:
+        module = nn.Linear(4, 2)
+        numbers = [asked() for _ in range(8)]
+        nn.init.constant_(module.bias, sum(numbers) if is_used else 0.5)
+        return module
+
+    with pytest.raises(ValueError, match="bias"):
+        fw.torch.record(lambda: factory(is_used=True))
+    assert fw.torch.record(lambda: factory(is_used=False))["bias"].value == Constant(0.5)
 
 
 def test_numpy_that_makes_no_difference() -> None:

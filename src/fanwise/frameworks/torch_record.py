@@ -2,19 +2,20 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from fanwise.frameworks.torch_record_fake import usable
+from fanwise.frameworks.torch_record_fake import OtherDeviceError, usable
 from fanwise.frameworks.torch_record_functions import replaced
 from fanwise.frameworks.torch_record_mode import ReadsRandomError, Recorder, TooLargeError
 from fanwise.frameworks.torch_record_restored import restored
 from fanwise.frameworks.torch_record_state import recipe_of
 from fanwise.recording import Recipe
+from fanwise.recording.expression import Literal
 
 __all__ = ["record"]
 
@@ -40,6 +41,10 @@ def record(factory: Callable[[], nn.Module], *, real_limit: int = 2**26) -> Reci
     Code that reads the values of what it has drawn is run on real tensors instead, three times, and
     the recipe's notes say so; what it reads must make no difference to what is recorded.
 
+    Random numbers of numpy, Python and the operating system are noticed, and refused where they
+    make a difference. What a clock or a ``random.Random()`` of one's own gives is not, and taken
+    for a constant.
+
     Args:
         factory: makes the module: its class, or a function without arguments. It may be run more
             than once.
@@ -52,7 +57,9 @@ def record(factory: Callable[[], nn.Module], *, real_limit: int = 2**26) -> Reci
     Raises:
         TypeError: if ``factory`` is not callable, or returns no module.
         ValueError: naming each parameter and persistent buffer that holds what cannot be
-            expressed, or depends on numpy's or Python's random numbers, or on values read.
+            expressed, or depends on numpy's or Python's random numbers, or on values read. Also
+            if the module was made before; if it is initialized in another thread; if draws are
+            repeated, by a seed or a state of the generator.
         RuntimeError: if there is a recording already, in this thread or another.
 
     Example:
@@ -79,15 +86,16 @@ def record(factory: Callable[[], nn.Module], *, real_limit: int = 2**26) -> Reci
     try:
         cause: _UnderFakeError | None = None
         try:
-            recipe, recorder, has_moved = _recorded(factory, is_fake=True)
-            if has_moved or recorder.is_outside:
-                again, _, _ = _recorded(factory, is_fake=True, seed=1)
-                _require_same(recipe, again)
+            run = _recorded(factory, is_fake=True)
+            if run.is_outside:
+                again = _recorded(factory, is_fake=True, seed=1)
+                _require_same(run.recipe, again.recipe)
+                return _noting_what_was_there(run, again)
         except _UnderFakeError as error:
             cause = error
         if cause is not None:  # outside of the handler: what it raises has causes of its own
             return _on_real_tensors(factory, cause, real_limit)
-        return recipe
+        return run.recipe
     finally:
         _RUNNING.release()
 
@@ -100,6 +108,16 @@ class _UnderFakeError(Exception):
         self.error = error
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A run of the constructor, and whether it has used what is not torch's, or not seen."""
+
+    recipe: Recipe
+    recorder: Recorder
+    module: nn.Module
+    is_outside: bool
+
+
 def _recorded(
     factory: Callable[[], nn.Module],
     *,
@@ -107,20 +125,19 @@ def _recorded(
     seed: int | None = None,
     limit: int = 0,
     notes: tuple[str, ...] = (),
-) -> tuple[Recipe, Recorder, bool]:
-    """A recipe, who recorded it, and whether the other generators have moved."""
+) -> _Run:
     fake = FakeTensorMode(allow_non_fake_inputs=True) if is_fake else None
     recorder = Recorder(fake, limit)
-    with restored(seed) as outside:
-        if not is_fake and seed is not None:
-            torch.manual_seed(seed)
+    with restored(seed) as outside, closing(recorder.streams):
         try:
             with _modes(recorder):
                 module = factory()
         except Exception as error:
+            _require_one_thread(recorder)
             if is_fake:
                 raise _UnderFakeError(_reason(recorder, error), error) from error
             raise
+        _require_one_thread(recorder)
         if is_fake and recorder.reads:
             # The constructor has caught the error, and gone on without the value.
             lost = ReadsRandomError(recorder.reads[0])
@@ -131,23 +148,34 @@ def _recorded(
                 f"factory must return a torch.nn.Module, got {module!r} of type "
                 f"{type(module).__name__}"
             )
-        if recorder.repeated_seed is not None:
+        if recorder.streams.repeated_seed is not None:
             raise ValueError(
-                f"the constructor draws more than once from the seed {recorder.repeated_seed}, "
-                f"so that draws are equal which a recipe would hold to be independent; copy the "
-                f"tensor instead, or seed once"
+                f"the constructor draws more than once from the seed "
+                f"{recorder.streams.repeated_seed}, or from a state that its generator is set "
+                f"back to (set_rng_state, fork_rng), so that draws are equal which a recipe would "
+                f"hold to be independent; copy the tensor instead, or seed once"
             )
-        if recorder.is_seeded:
+        if recorder.streams.is_seeded:
             notes = (*notes, _SEEDED)
         with _modes(recorder):
-            return recipe_of(module, recorder, notes), recorder, has_moved
+            recipe = recipe_of(module, recorder, notes)
+        return _Run(recipe, recorder, module, has_moved or recorder.is_outside)
+
+
+def _require_one_thread(recorder: Recorder) -> None:
+    """What another thread has raised stays there."""
+    if recorder.elsewhere:
+        raise ValueError(
+            f"the constructor calls {recorder.elsewhere[0]} on its tensors in another thread, "
+            f"where nothing is recorded; initialize in the thread that calls record"
+        )
 
 
 @contextmanager
 def _modes(recorder: Recorder) -> Iterator[None]:
     with ExitStack() as stack:
         if recorder.fake is not None:
-            stack.enter_context(usable(recorder.fake))
+            stack.enter_context(usable(recorder.fake, recorder.elsewhere))
             stack.enter_context(recorder.fake)
         stack.enter_context(replaced(recorder))
         stack.enter_context(recorder)
@@ -157,6 +185,8 @@ def _modes(recorder: Recorder) -> Iterator[None]:
 def _reason(recorder: Recorder, error: Exception) -> str:
     if recorder.reads:
         return f"the constructor reads values that are drawn ({recorder.reads[0]})"
+    if isinstance(error.__cause__, OtherDeviceError):  # torch says only that it could not
+        error = error.__cause__
     return f"the constructor does not run without values ({type(error).__name__}: {error})"
 
 
@@ -168,14 +198,14 @@ def _on_real_tensors(
     recipes = []
     for seed in _REAL_SEEDS:
         try:
-            recipe, _, _ = _recorded(factory, is_fake=False, seed=seed, limit=limit, notes=(note,))
+            run = _recorded(factory, is_fake=False, seed=seed, limit=limit, notes=(note,))
         except TooLargeError:
             raise ValueError(
                 f"{cause}, and on real tensors it takes more than real_limit={limit} elements; "
                 f"record a smaller model of the same kind, pass a larger real_limit, or take the "
                 f"reading out of the constructor"
             ) from cause.error
-        recipes.append(recipe)
+        recipes.append(run.recipe)
     for other in recipes[1:]:
         _require_same(recipes[0], other, str(cause))
     return recipes[0]
@@ -190,12 +220,38 @@ def _require_same(recipe: Recipe, again: Recipe, cause: str = "") -> None:
     shown = "\n".join(
         f"  {name}: {_shown(recipe, name)}; then {_shown(again, name)}" for name in differing
     )
-    reason = cause or "they depend on numbers that torch did not draw (numpy, Python's random)"
+    reason = cause or (
+        "they depend on numbers that torch did not draw (numpy, Python's random, another thread)"
+    )
     raise ValueError(
         f"not the same when the constructor runs again: {', '.join(differing[:1])}"
         f"{f' and {len(differing) - 1} more' if len(differing) > 1 else ''}, as {reason}; draw "
         f"with torch, and do not let values that were read decide what is written:\n{shown}"
     )
+
+
+def _noting_what_was_there(run: _Run, again: _Run) -> Recipe:
+    """Say which parameters are numbers of tensors that both runs have found."""
+    both = run.recorder.memory.outside & again.recorder.memory.outside
+    there = {data for _, data in both}
+    names = [
+        name
+        for name, each in run.recipe.tensors.items()
+        if not each.is_buffer and isinstance(each.value, Literal) and each.value.data in there
+    ]
+    if not names:
+        return run.recipe
+    shown = ", ".join([*names[:3], *([f"{len(names) - 3} more"] if len(names) > 3 else [])])
+    if run.module is again.module:
+        raise ValueError(
+            f"the module was made before the recording, and {shown} hold the numbers that were "
+            f"drawn then, which would be the same for every key; pass the function that makes it"
+        )
+    note = (
+        f"these hold numbers that were there before the recording, the same for every key, for "
+        f"which the function that draws them must be part of the factory: {shown}"
+    )
+    return replace(run.recipe, notes=(*run.recipe.notes, note))
 
 
 def _shown(recipe: Recipe, name: str) -> Any:

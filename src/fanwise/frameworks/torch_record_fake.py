@@ -10,19 +10,29 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_flatten
 
-__all__ = ["usable"]
+__all__ = ["OtherDeviceError", "usable"]
 
 _ABSENT = object()
 
 
+class OtherDeviceError(RuntimeError):
+    """A fake tensor cannot be moved to another device in its place."""
+
+
 @contextmanager
-def usable(mode: FakeTensorMode) -> Iterator[None]:
-    """Give fake tensors what they lack, in the body only."""
+def usable(mode: FakeTensorMode, elsewhere: list[str]) -> Iterator[None]:
+    """Give fake tensors what they lack, in the body only.
+
+    Args:
+        mode: theirs.
+        elsewhere: gets the names of operations that other threads have tried on them.
+    """
     thread = threading.get_ident()
 
     def dispatched(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         # Called only where no mode is, as in another thread.
         if threading.get_ident() != thread and any(each.fake_mode is mode for each in _fakes(args)):
+            elsewhere.append(f"torch.{func._schema.name.removeprefix('aten::')}")
             raise RuntimeError(
                 "a tensor of a constructor that is being recorded was used in another thread, "
                 "where nothing is recorded; initialize in the thread that calls record"
@@ -84,6 +94,11 @@ _swap_originals: list[Any] = []
 def swapped(first: Any, second: Any) -> None:
     """Fake tensors have weak references, for which torch refuses to swap them; one is enough."""
     if isinstance(first, FakeTensor) and isinstance(second, FakeTensor):
+        if first.device != second.device:
+            raise OtherDeviceError(
+                f"it moves tensors from the {first.device} device to the {second.device}; make "
+                f"them there, without torch.device({str(first.device)!r})"
+            )
         first.data = second.data
     else:
         _swap_originals[-1](first, second)

@@ -9,7 +9,7 @@ import copy
 import threading
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeAlias
 
 import torch
@@ -71,12 +71,13 @@ def _fill(
 ) -> torch.Tensor:
     """Note that the whole tensor is drawn; real ones are drawn by torch's own code."""
     shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
-    recorder.drawn_with(next((a for a in arguments if isinstance(a, torch.Generator)), None))
-    if recorder.fake is None:
-        with _disable_current_modes():
-            original(tensor, *arguments)
-    recorder.memory.forget(tensor)
     made = recorder.draw(distribution, shape, dtype)
+    generator = next((a for a in arguments if isinstance(a, torch.Generator)), None)
+    with recorder.streams.drawing(generator) if made.is_random else nullcontext():
+        if recorder.fake is None:
+            with _disable_current_modes():
+                original(tensor, *arguments)
+    recorder.memory.forget(tensor)
     recorder.memory.write(tensor, made)
     if recorder.fake is None:
         recorder.keep(made, tensor)
@@ -166,7 +167,7 @@ def _make_orthogonal(recorder: Recorder, original: Code, a: torch.Tensor) -> tor
 
 
 def _manual_seed(recorder: Recorder, original: Code, seed: Any) -> Any:
-    recorder.seeded(int(seed))
+    recorder.streams.is_seeded = True
     return original(seed)
 
 

@@ -44,10 +44,16 @@ class Memory:
 
     def __init__(self) -> None:
         self._storages: dict[int, Storage] = {}
+        self._outside: dict[int, bytes] = {}
 
     def knows(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor's storage was seen."""
         return tensor.untyped_storage()._cdata in self._storages
+
+    @property
+    def outside(self) -> frozenset[tuple[int, bytes]]:
+        """Addresses and contents of floating numbers that came in from outside."""
+        return frozenset(self._outside.items())
 
     def storage(self, tensor: torch.Tensor) -> Storage:
         """The storage of a tensor; one that was not seen before comes from outside."""
@@ -64,7 +70,10 @@ class Memory:
             with _disable_current_modes(), torch.no_grad():
                 flat = torch.empty(0, dtype=tensor.dtype).set_(kept, 0, (count,), (1,))
                 real = flat.clone()
-            return Storage(literal(real), real, tensor.dtype, kept)
+            value = literal(real)
+            if isinstance(value, Literal) and tensor.is_floating_point():
+                self._outside[kept.data_ptr()] = value.data
+            return Storage(value, real, tensor.dtype, kept)
         value = Unknown((count,), name, "a tensor made in a way that was not seen")
         return Storage(value, None, tensor.dtype, kept)
 

@@ -29,6 +29,7 @@ from fanwise.frameworks.torch_record_operation import (
     written_arguments,
 )
 from fanwise.frameworks.torch_record_operations import OVERWRITES, expressed
+from fanwise.frameworks.torch_record_streams import Streams
 from fanwise.recording.expression import Draw, Expression, Unknown
 
 __all__ = ["ReadsRandomError", "Recorder", "TooLargeError"]
@@ -72,41 +73,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.draws: list[Draw] = []
         self.drawn: dict[str, torch.Tensor] = {}
         self.reads: list[str] = []
+        self.elsewhere: list[str] = []
         self.is_outside = False
         self.allocated = 0
-        self._seeds: list[tuple[int, int]] = []
-        self._generators: list[torch.Generator] = []
+        self.streams = Streams(is_fake=fake is not None)
 
     def draw(self, distribution: Distribution, shape: tuple[int, ...], dtype: str) -> Draw:
         """Note a new draw."""
         made = Draw(tuple(shape), dtype, f"#{len(self.draws)}", distribution)
         self.draws.append(made)
         return made
-
-    def seeded(self, seed: int) -> None:
-        """Note that torch's generator was seeded."""
-        self._seeds.append((seed, len(self.draws)))
-
-    def drawn_with(self, generator: torch.Generator | None) -> None:
-        """Note the generator of a draw."""
-        if generator is None or generator is torch.default_generator:
-            return
-        if not any(generator is known for known in self._generators):
-            self._generators.append(generator)
-
-    @property
-    def is_seeded(self) -> bool:
-        """Whether the constructor says which numbers are drawn."""
-        return bool(self._seeds or self._generators)
-
-    @property
-    def repeated_seed(self) -> int | None:
-        """A seed from which was drawn more than once."""
-        starts = [start for _, start in self._seeds]
-        ends = [*starts[1:], len(self.draws)] if starts else []
-        used = [seed for (seed, start), end in zip(self._seeds, ends, strict=True) if end > start]
-        used += [generator.initial_seed() for generator in self._generators]
-        return next((seed for number, seed in enumerate(used) if seed in used[:number]), None)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -126,12 +102,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         operation = Operation(func, short, args, kwargs, given, written)
         if not operation.is_dense:
             return self._sparse(operation)
-        self.drawn_with(given.get("generator"))
         is_lost = short in OVERWRITES and written == ["self"]
         before = self._operands({k: v for k, v in given.items() if k != "self" or not is_lost})
         if short in _READS:
             return self._read(operation)
-        result, known = self._run(operation)
+        if operation.is_random:
+            with self.streams.drawing(given.get("generator")):
+                result, known = self._run(operation)
+        else:
+            result, known = self._run(operation)
         if short in _BLANK:
             self._note_blank(operation, result)
         elif tensors(result) or written:
@@ -230,10 +209,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             with _disable_current_modes(), torch.no_grad():
                 args, kwargs = spec.unflatten(numbers)
-                return (operation.func(*args, **kwargs),)
+                result = operation.func(*args, **kwargs)
         except Exception:
             # Whatever is wrong with it, the operation itself says so to the constructor.
             return None
+        # On the meta device there are no numbers.
+        return None if any(each.is_meta for each in tensors(result)) else (result,)
 
     def _count(self, operation: Operation) -> None:
         """Refuse real memory beyond the limit before it is taken."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from fanwise.distributions import Distribution
 from fanwise.frameworks.torch_layers import layers
@@ -112,6 +113,8 @@ def _value(recorder: Recorder, tensor: torch.Tensor) -> Expression:
         advice = "construct the module on the CPU"
         name = dtype_name(tensor.dtype)
         return Unknown(tuple(tensor.shape), name, "a tensor on the meta device", advice)
+    # Not made under the mode: from numpy, before the recording, or in another thread.
+    recorder.is_outside |= recorder.fake is not None and not isinstance(tensor, FakeTensor)
     return recorder.memory.read(tensor)
 
 
