@@ -9,10 +9,22 @@ from parity.workers import workers
 
 __all__ = ["PARTS", "part", "run"]
 
-PARTS = ("porting_check", "record_transformers", "porting_weights", "porting_size")
+PARTS = (
+    "porting_check",
+    "record_transformers",
+    "porting_weights",
+    "record_families",
+    "porting_size",
+)
 """What is run in a process of its own; what takes longest first."""
 
-_SHOWN = ("porting_weights", "record_transformers", "porting_check", "porting_size")
+_SHOWN = (
+    "record_families",
+    "porting_weights",
+    "record_transformers",
+    "porting_check",
+    "porting_size",
+)
 
 
 def run(seed: int, progress: Progress = SILENT) -> list[LayerRow]:

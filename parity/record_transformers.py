@@ -12,7 +12,7 @@ from parity.progress import SILENT, Progress
 from parity.record_exact import mismatches
 from parity.record_planted import planted
 
-__all__ = ["ARCHITECTURES", "configurations", "quiet", "run"]
+__all__ = ["ARCHITECTURES", "configurations", "quiet", "row_of", "run"]
 
 Factory = Callable[[], nn.Module]
 
@@ -213,11 +213,14 @@ def configurations(name: str, seed: int, count: int = _PER_ARCHITECTURE) -> list
 def run(seed: int, progress: Progress = SILENT) -> list[LayerRow]:
     """A row for each architecture: every tensor of every configuration is compared."""
     with quiet():
-        return [_row(name, seed) for name in progress.track(ARCHITECTURES, "transformers")]
+        return [
+            row_of(name, configurations(name, seed), seed, "Hugging Face's")
+            for name in progress.track(ARCHITECTURES, "transformers")
+        ]
 
 
-def _row(name: str, seed: int) -> LayerRow:
-    factories = configurations(name, seed)
+def row_of(name: str, factories: list[Factory], seed: int, whose: str) -> LayerRow:
+    """The row of some models: every tensor of each is compared, and wrong recorders are noticed."""
     failures = [
         f"configuration {number}: {line}"
         for number, factory in enumerate(factories)
@@ -234,7 +237,7 @@ def _row(name: str, seed: int) -> LayerRow:
         len(planted_errors),
         tuple(error for error in planted_errors if not caught[error]),
         None,
-        "Hugging Face's constructor, number by number",
+        f"{whose} constructor, number by number",
     )
 
 
