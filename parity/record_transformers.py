@@ -237,7 +237,7 @@ def row_of(name: str, factories: list[Factory], seed: int, whose: str) -> LayerR
         len(planted_errors),
         tuple(error for error in planted_errors if not caught[error]),
         None,
-        f"{whose} constructor, number by number",
+        f"{whose} constructor, each number",
     )
 
 
