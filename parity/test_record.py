@@ -46,11 +46,14 @@ def _state() -> dict[str, Any]:
         "gradients": torch.is_grad_enabled(),
         "codes": [function.__code__ for function, _ in _FUNCTIONS.values()],
         "swap": torch.utils.swap_tensors.__code__,
-        "fake": {name: vars(FakeTensor).get(name) for name in ("numpy", "__array__")},
+        "fake": {
+            name: vars(FakeTensor).get(name)
+            for name in ("numpy", "__array__", "__dlpack__", "data_ptr")
+        },
         "dispatch": vars(FakeTensor)["__torch_dispatch__"],
         "urandom": (os.urandom, random._urandom),
         "modes": torch.utils._python_dispatch._get_current_dispatch_mode(),
-        "methods": {name: vars(torch.Tensor).get(name) for name in ("normal_", "uniform_")},
+        "methods": {name: vars(torch.Tensor).get(name) for name in ("normal_", "apply_", "map_")},
     }
 
 
@@ -277,6 +280,53 @@ def test_what_numpy_writes_is_not_missed() -> None:
 
     with pytest.raises(ValueError, match=r"numpy.*weight"):
         fw.torch.record(factory)
+
+
+def test_what_comes_through_dlpack_is_not_missed() -> None:
+    def factory() -> nn.Module:
+        module = nn.Linear(4, 4)
+        np.from_dlpack(module.weight.detach()).flags.writeable  # noqa: B018 - it has memory
+        torch.from_dlpack(module.weight.detach().__dlpack__())[0] = 7
+        return module
+
+    with pytest.raises(ValueError, match=r"numpy.*weight"):
+        fw.torch.record(factory)
+
+
+def test_addresses_tell_tensors_apart() -> None:
+    def factory() -> nn.Module:
+        module = nn.ModuleDict({name: nn.Linear(4, 4) for name in "abc"})
+        module["b"].weight = module["a"].weight
+        places = {layer.weight.data_ptr(): layer for layer in module.values()}
+        for scale, layer in enumerate(places.values(), 2):
+            nn.init.constant_(layer.weight, scale)
+        return module
+
+    recipe = fw.torch.record(factory)
+    assert [recipe[f"{name}.weight"].value for name in "abc"] == [*map(Constant, (2, 2, 3))]
+
+
+def test_functions_of_python_on_each_element() -> None:
+    def factory(weight: torch.Tensor) -> nn.Module:
+        module = nn.Module()
+        module.weight = nn.Parameter(weight)
+        return module
+
+    def known() -> nn.Module:
+        third = torch.arange(3.0).map2_(torch.ones(3), torch.ones(3), lambda x, y, z: x + y + z)
+        return factory(torch.zeros(3).apply_(lambda x: x + 2).map_(third, lambda x, y: x * y))
+
+    assert fw.torch.record(known).draw("weight", KEY).tolist() == [4, 6, 8]
+    with pytest.raises(ValueError, match=r"parameter weight: Tensor.apply_"):
+        fw.torch.record(lambda: factory(torch.randn(3).apply_(lambda x: x * 2)))
+
+    def reading() -> nn.Module:
+        weight = torch.empty(3).exponential_()
+        assert weight.isfinite().all()
+        return factory(weight.map_(torch.ones(3), lambda x, y: x + y))
+
+    with pytest.raises(ValueError, match=r"parameter weight: Tensor.map_"):
+        fw.torch.record(reading)
 
 
 def test_seeds() -> None:

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from fanwise.frameworks.torch_record_fake import OtherDeviceError, usable
 from fanwise.frameworks.torch_record_functions import replaced
 from fanwise.frameworks.torch_record_mode import ReadsRandomError, Recorder, TooLargeError
+from fanwise.frameworks.torch_record_python import element_by_element
 from fanwise.frameworks.torch_record_restored import restored
 from fanwise.frameworks.torch_record_state import recipe_of
 from fanwise.recording import Recipe
@@ -178,6 +179,7 @@ def _modes(recorder: Recorder) -> Iterator[None]:
             stack.enter_context(usable(recorder.fake, recorder.elsewhere))
             stack.enter_context(recorder.fake)
         stack.enter_context(replaced(recorder))
+        stack.enter_context(element_by_element(recorder))
         stack.enter_context(recorder)
         yield
 

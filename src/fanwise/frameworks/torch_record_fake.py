@@ -43,6 +43,8 @@ def usable(mode: FakeTensorMode, elsewhere: list[str]) -> Iterator[None]:
     methods = {
         "numpy": _numpy,
         "__array__": _array,
+        "__dlpack__": _dlpack,
+        "data_ptr": _data_ptr,
         "__torch_dispatch__": classmethod(dispatched),
     }
     before = {name: vars(FakeTensor).get(name, _ABSENT) for name in methods}
@@ -82,6 +84,16 @@ def _numpy(tensor: FakeTensor, *, force: bool = False) -> Any:
 def _array(tensor: FakeTensor, dtype: Any = None, copy: Any = None) -> Any:
     array = _numpy(tensor)
     return array if dtype is None else array.astype(dtype)
+
+
+def _dlpack(tensor: FakeTensor, *arguments: Any, **settings: Any) -> Any:
+    raise RuntimeError("Tensor.__dlpack__ gives away memory, which is not there")
+
+
+def _data_ptr(tensor: FakeTensor) -> int:
+    """Different where the memory is, by which ties are found."""
+    offset = int(tensor.storage_offset()) * tensor.element_size()
+    return int(tensor.untyped_storage()._cdata) + offset
 
 
 def _numpy_name(tensor: FakeTensor) -> str:
