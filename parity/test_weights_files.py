@@ -148,10 +148,15 @@ def test_a_plain_pickle_and_nonsense_are_refused(tmp_path):
     (tmp_path / "model.pt").write_bytes(pickle.dumps({"weight": np.ones(2)}))
     with pytest.raises(ValueError, match=r"is not unpickled|cannot be read"):
         opened(tmp_path / "model.pt")
-    for content in (b"", b"nonsense", b"PK\x03\x04 nonsense"):
+    noise = [np.random.default_rng(number).bytes(100) for number in range(5)]
+    for content in (b"", b"nonsense", b"junk", b"hello world\n", b"\x80", b"PK\x03\x04 no", *noise):
         (tmp_path / "model.pt").write_bytes(content)
-        with pytest.raises(ValueError, match=r"is not unpickled|cannot be read"):
+        with pytest.raises(ValueError, match=r"cannot be read by torch\.load: .*; it must be"):
             opened(tmp_path / "model.pt")
+    torch.save({"weight": torch.ones(2000)}, tmp_path / "whole.pt")
+    (tmp_path / "model.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:4000])
+    with pytest.raises(ValueError, match=r"cannot be read by torch\.load"):
+        opened(tmp_path / "model.pt")
 
 
 def test_a_checkpoint_of_a_training_run(net, found, tmp_path):

@@ -102,15 +102,34 @@ def _loaded(torch: Any, path: Path) -> Any:
             except RuntimeError:
                 # Files from before torch 1.6 cannot be mapped.
                 return torch.load(path, **options)
+    except OSError:
+        raise
     except pickle.UnpicklingError as error:
+        if not _is_pickle_or_zip(path):
+            raise _unreadable(path, error) from error
         raise ValueError(
             f"{path} holds more than tensors, and is not unpickled, as that would run the code in "
             f"it: {_first_line(error)}\nIf you trust it, load it yourself with "
             f"torch.load(path, weights_only=False) and pass the state dict in it, or save that as "
             f".safetensors"
         ) from error
-    except (RuntimeError, EOFError) as error:
-        raise ValueError(f"{path} cannot be read by torch.load: {_first_line(error)}") from error
+    except Exception as error:
+        # torch's unpickler reads junk as instructions, and ends in an error of any kind.
+        raise _unreadable(path, error) from error
+
+
+def _is_pickle_or_zip(path: Path) -> bool:
+    """Whether a file begins as those that torch.save writes, now or in old versions."""
+    with path.open("rb") as file:
+        return file.read(2).startswith((b"PK", b"\x80"))
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    what = _first_line(error)
+    return ValueError(
+        f"{path} cannot be read by torch.load: {type(error).__name__}{': ' if what else ''}{what}; "
+        f"it must be a file that torch.save wrote, whole"
+    )
 
 
 def _first_line(error: Exception) -> str:
