@@ -69,6 +69,39 @@ def test_a_line_for_packed_projections():
     assert len(match(ours, theirs, names=names).pairs) == 8
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (["qkv", "proj"], ["attn/query", "attn/key", "attn/value", "attn/out"]),
+        (["proj", "qkv"], ["attn/out", "attn/value", "attn/key", "attn/query"]),
+        (["qkv", "proj"], ["q", "k", "v", "o"]),
+        (["qkv", "proj"], ["Dense_0", "Dense_1", "Dense_2", "Dense_3"]),
+        (["proj", "qkv"], ["Dense_3", "Dense_4", "Dense_5", "Dense_6"]),
+    ],
+    ids=str,
+)
+def test_parts_of_a_packed_layer_are_not_given_to_another(ours, theirs):
+    sizes = {"qkv": 12, "proj": 4}
+    layers = [linears(torch, [name], 4, sizes[name])[0] for name in ours]
+    others = linears(flax, theirs)
+    message = _message(layers, others)
+    (row,) = (line for line in message.splitlines() if line.startswith("proj"))
+    *parts, rest = theirs if ours[0] == "qkv" or "/" in theirs[0] else [*theirs[1:], theirs[0]]
+    if parts[0].endswith("out"):
+        parts, rest = [rest, *parts[:0:-1]], parts[0]
+    assert all(name.rpartition("/")[2] in row for name in (rest, *parts))
+    names = _pasted(message)
+    assert names == {"qkv": tuple(parts), "proj": rest}
+    assert found(match(layers, others, names={"qkv": tuple(parts)}))["proj"] == rest
+    assert len(match(layers, others, names=names).pairs) == 4
+
+
+def test_what_is_as_likely_and_left_is_shown_and_not_proposed():
+    message = _message(linears(torch, ["fc"]), linears(flax, ["a", "b"]))
+    assert re.search(r"fc .* a .* or b\?", message)
+    assert "names=" not in message
+
+
 def test_what_is_left_on_either_side_and_why():
     ours = linears(torch, ["fc1", "fc2", "head"])
     theirs = [*linears(flax, ["fc1", "extra"], 4, 4), *linears(flax, ["head"], 4, 9)]

@@ -90,10 +90,56 @@ def test_what_a_name_tells_of_one_of_two_is_told_if_the_order_agrees():
 
 def test_numbers_that_run_the_other_way_are_no_guess():
     ours = linears(torch, ["dec3", "dec2", "dec1"])
-    theirs = linears(flax, ["Conv_0", "Conv_1", "Conv_2"])
+    theirs = linears(flax, ["conv0", "conv1", "conv2"])
     with pytest.raises(ValueError, match="cannot be told"):
         match(ours, theirs)
-    assert found(match(ours, theirs[::-1]))["dec1"] == "Conv_0"
+    assert found(match(ours, theirs[::-1]))["dec1"] == "conv0"
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        # Dense(4)(relu(Dense(4)(x))): the outer one is constructed first and runs last.
+        [("fc1", "Dense_1"), ("fc2", "Dense_0")],
+        [("net.0", "Dense_2"), ("net.2", "Dense_1"), ("net.4", "Dense_0")],
+        [("h.0.fc", "Block_1/fc"), ("h.1.fc", "Block_0/fc")],
+        [("h.0.fc", "Block_1/Dense_0"), ("h.1.fc", "Block_0/Dense_0")],
+        # Of ten, as numbers.
+        [("fc2", "Dense_10"), ("fc10", "Dense_2")],
+    ],
+    ids=str,
+)
+def test_numbers_of_linen_against_its_order_are_no_evidence(pairs):
+    ours, theirs = _both(pairs, _linear)
+    for order in (ours, ours[::-1]):
+        with pytest.raises(ValueError, match="these run in another order") as raised:
+            match(order, theirs)
+    # In the same order it is what is proposed.
+    with pytest.raises(ValueError, match="cannot be told") as raised:
+        match(ours, theirs)
+    names = eval(str(raised.value).partition("names=")[2])
+    assert found(match(ours, theirs, names=names)) == dict(pairs)
+
+
+def test_numbers_of_linen_that_its_order_confirms_stay_evidence():
+    """Two in the middle are nested; the others are told, and are once these are stated."""
+    pairs = [("fc1", "Dense_0"), ("fc2", "Dense_2"), ("fc3", "Dense_1"), ("fc4", "Dense_3")]
+    ours, theirs = _both(pairs, _linear)
+    with pytest.raises(ValueError, match="2 cannot be told") as raised:
+        match(ours, theirs)
+    names = eval(str(raised.value).partition("names=")[2])
+    assert names == dict(pairs[1:3])
+    assert found(match(ours, theirs, names=names)) == dict(pairs)
+
+
+def test_numbers_of_linen_against_its_order_do_no_harm_to_what_is_told_otherwise():
+    ours = [*linears(torch, ["fc1"]), *linears(torch, ["fc2"], 4, 3)]
+    theirs = [*linears(flax, ["Dense_1"]), *linears(flax, ["Dense_0"], 4, 3)]
+    assert found(match(ours, theirs)) == {"fc1": "Dense_1", "fc2": "Dense_0"}
+    # Who calls layers of torch by Flax's names means these.
+    theirs = linears(flax, ["Dense_1", "Dense_0"])
+    ours = linears(torch, ["Dense_0", "Dense_1"])
+    assert found(match(ours, theirs)) == {"Dense_0": "Dense_0", "Dense_1": "Dense_1"}
 
 
 def test_names_tell_in_any_order():

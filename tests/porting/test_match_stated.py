@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fanwise.layers import View
+from fanwise.layers import Piece, View
 from fanwise.porting import match
 from tests.porting.sketches import arrays_of, converted, flax, found, linears, torch
 
@@ -217,3 +217,25 @@ def test_bare_parameters_by_their_keys():
     pairs = match(ours, theirs, names={"cls": "y"})
     made = converted(pairs, arrays := arrays_of(ours))
     assert np.array_equal(made["", "y"], arrays["cls"])
+
+
+def test_an_output_projection_is_no_part_of_what_is_packed():
+    """Its heads are inputs, which the shapes do not tell where all are equally wide."""
+    ours = [*linears(torch, ["qkv"], 4, 12), *linears(torch, ["proj"])]
+    kernels = dict.fromkeys(("query", "key", "value"), "(n d) i -> i n d") | {
+        "out": "o (n d) -> n d o"
+    }
+    theirs = [
+        replace(layer, leaves=tuple(_viewed(leaf, kernels[layer.path]) for leaf in layer.leaves))
+        for layer in linears(flax, kernels)
+    ]
+    with pytest.raises(ValueError, match="'out' takes the heads together that others make"):
+        match(ours, theirs, names={"qkv": ("key", "value", "out")})
+    assert len(match(ours, theirs, names={"qkv": ("query", "key", "value")}).pairs) == 4
+
+
+def _viewed(leaf, pattern):
+    if leaf.pieces[0].name != "weight":
+        return leaf
+    view = View(pattern, (("n", 2),))
+    return replace(leaf, shape=view.shape((4, 4)), pieces=(Piece("weight", view),))

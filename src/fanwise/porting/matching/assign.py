@@ -10,11 +10,12 @@ Only layers of equal kind and shapes can stand for one another. Among those, the
 
 The assignment is the one with the most evidence in all. It is told if no two layers in it could
 change places with as much. Where evidence speaks for one of two layers only, the order must agree.
-Order alone is no evidence: people define q, k and v in any order.
+Order alone is no evidence: people define q, k and v in any order. Nor are numbers of linen's own
+that contradict the order in which layers run (:mod:`fanwise.porting.matching.construction`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from scipy.sparse.csgraph import connected_components
 
 from fanwise.layers import Layer, family
 from fanwise.porting.matching.candidates import Fit, fit, signature
+from fanwise.porting.matching.construction import contrary, without
 from fanwise.porting.matching.names import Name, names_of
 from fanwise.porting.matching.nesting import around
 from fanwise.porting.matching.numbered import direction
@@ -44,10 +46,15 @@ class Assignment:
     Args:
         pairs: positions in both lists, and what tells them; those that nothing tells too.
         unclear: for pairs that nothing tells, the pairs that they could change places with.
+        free: for pairs that nothing tells, what else is as likely and nothing's counterpart.
+        contrary: paths of the other framework's modules that run in another order than their
+            numbers have.
     """
 
     pairs: dict[int, tuple[int, str]] = field(default_factory=dict)
     unclear: dict[int, set[int]] = field(default_factory=dict)
+    free: dict[int, list[int]] = field(default_factory=dict)
+    contrary: list[list[str]] = field(default_factory=list)
 
 
 @dataclass
@@ -73,37 +80,45 @@ def assign(
         settled: pairs that are stated, which are evidence for others.
     """
     own, others = paths or ([layer.path for layer in torch], [layer.path for layer in flax])
-    sides = (_side(torch, own), _side(flax, others))
     fits = _fits(torch, flax)
     if allowed is not None:
         fits &= allowed
-    found = Assignment({row: (column, "names=") for row, column in (settled or {}).items()})
     components = _components(fits)
+    groups = contrary(others, [columns for _, columns in components], own)
+    sides = (_side(torch, own), _side(flax, others, groups))
+    found = Assignment({row: (column, "names=") for row, column in (settled or {}).items()})
+    found.contrary = groups
     said = [_said(sides, rows, columns) for rows, columns in components]
     for (rows, columns), names in zip(components, said, strict=True):
         _solve(sides, rows, columns, fits[np.ix_(rows, columns)], names, found)
     # What is told by then tells where others belong.
     for _ in range(_ROUNDS):
-        unclear = set(found.unclear)
+        unclear = {*found.unclear, *found.free}
         for (rows, columns), names in zip(components, said, strict=True):
             if unclear.isdisjoint(rows):
                 continue
             told = {
                 row: column
                 for row, (column, _) in found.pairs.items()
-                if row not in found.unclear and row not in set(rows)
+                if row not in found.unclear and row not in found.free and row not in set(rows)
             }
             evidence = names + around(sides[0].names, sides[1].names, rows, columns, told)
             evidence += _following(sides, rows, columns, told)
             _solve(sides, rows, columns, fits[np.ix_(rows, columns)], evidence, found)
-        if set(found.unclear) == unclear:
+        if {*found.unclear, *found.free} == unclear:
             break
     return found
 
 
-def _side(layers: Sequence[Layer], paths: Sequence[str]) -> _Side:
+def _side(
+    layers: Sequence[Layer], paths: Sequence[str], groups: Sequence[Sequence[str]] = ()
+) -> _Side:
     kinds = [family(layer.kind or "") for layer in layers]
-    return _Side(layers, names_of(zip(paths, kinds, strict=True)))
+    said = [without(path, groups) for path in paths] if groups else paths
+    names = names_of(zip(said, kinds, strict=True))
+    return _Side(
+        layers, [replace(name, path=path) for name, path in zip(names, paths, strict=True)]
+    )
 
 
 def _fits(torch: Sequence[Layer], flax: Sequence[Layer]) -> Any:
@@ -189,6 +204,7 @@ def _solve(
     one, other = linear_sum_assignment(score, maximize=True)
     is_possible = possible[one, other]
     one, other = one[is_possible], other[is_possible]
+    taken = set(other)
     alone = len(rows) == len(columns) == 1
     before = set(found.unclear)
     for i, j in zip(one, other, strict=True):
@@ -197,6 +213,14 @@ def _solve(
         reason = "name" if is_same else "kind and shape" if alone else "similar name"
         found.pairs[row] = (column, "place" if row in before else reason)
         found.unclear.pop(row, None)
+        found.free.pop(row, None)
+        as_likely = [
+            columns[n]
+            for n in range(len(columns))
+            if n not in taken and possible[i, n] and evidence[i, j] - evidence[i, n] < _MARGIN
+        ]
+        if as_likely:
+            found.free[row] = as_likely
     # Each pair of pairs: what speaks for it, and for the two that change places.
     could = possible[np.ix_(one, other)]
     mixed = np.where(could & could.T, evidence[np.ix_(one, other)], -np.inf)

@@ -10,9 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fanwise.layers import Layer
+from fanwise.layers.view import SAME, axes_of
 from fanwise.porting.matching.recast import Rows, rows
 
-__all__ = ["Item", "attention", "directions", "is_recurrent", "layers_of", "packed", "unknown"]
+__all__ = [
+    "Item",
+    "attention",
+    "directions",
+    "is_merging",
+    "is_recurrent",
+    "layers_of",
+    "packed",
+    "unknown",
+]
 
 _SUFFIX = re.compile(r"(.*)_l(\d+)(_reverse)?")
 
@@ -158,6 +168,21 @@ def _linear(item: Item, name: str, wanted: Mapping[str, tuple[str, Rows]]) -> It
         },
     )
     return Item(made, f"{item.name}/{name}".lstrip("/"), item.source, item.is_tied)
+
+
+def is_merging(layer: Layer) -> bool | None:
+    """Whether a Linear takes heads together, as an attention's output does, or makes them.
+
+    None if its arrays have no axis for heads.
+    """
+    for leaf in layer.leaves:
+        for piece in leaf.pieces:
+            if not piece.name.endswith("weight") or piece.view.pattern == SAME.pattern:
+                continue
+            outputs, inputs = axes_of(piece.view.pattern)[0][:2]
+            if (len(outputs) > 1) != (len(inputs) > 1):
+                return len(inputs) > 1
+    return None
 
 
 def unknown(item: Item) -> list[Item]:

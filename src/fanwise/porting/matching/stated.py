@@ -14,7 +14,7 @@ import numpy as np
 from fanwise.layers import Layer
 from fanwise.porting.matching.candidates import Fit, fit
 from fanwise.porting.matching.keys import Names, called, hit_of, whole_hit
-from fanwise.porting.matching.split import Item, attention, packed
+from fanwise.porting.matching.split import Item, attention, is_merging, packed
 
 __all__ = ["Stated", "resolve"]
 
@@ -245,6 +245,9 @@ def _parts(item: Item, others: Sequence[Layer]) -> list[Item] | str:
         if None in sizes or total is None or sum(size or 0 for size in sizes) != total:
             shown = ", ".join(str(size) for size in sizes)
             return f"it has {total} outputs, and these have {shown}"
+        merging = [is_merging(other) for other in others]
+        if True in merging and False in merging:
+            return f"{others[merging.index(True)].path!r} takes the heads together that others make"
         parts = packed(item, [size or 0 for size in sizes], [str(n) for n in range(len(sizes))])
     else:
         return f"{layer.kind or 'a class of its own'} cannot be split"
