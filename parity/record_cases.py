@@ -258,6 +258,19 @@ def rounded() -> nn.Module:
 
 
 @_case
+def beyond_what_a_dtype_holds() -> nn.Module:
+    module = with_parameters(
+        infinite=torch.full((3,), 1e5).half(),
+        still=torch.full((3,), -1e5).half() * 0.1,
+        product=torch.full((3,), 300.0).half() * 300,
+        largest=torch.full((3,), 65519.0).half(),
+    )
+    module.register_buffer("wrapped", torch.full((5000,), 250, dtype=torch.uint8) + 10)
+    module.register_buffer("either", torch.ones(5000, dtype=torch.bool) + True)
+    return module
+
+
+@_case
 def known_masks() -> nn.Module:
     rows, columns, places, layers = (torch.randn(*n, 4, 5) for n in ((), (), (), (3,)))
     rows[torch.tensor([True, False, True, False])] = 0

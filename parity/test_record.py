@@ -511,6 +511,19 @@ def test_buffers() -> None:
     assert recipe.draw("ids", KEY).tolist() == [list(range(50))]
 
 
+def test_integers_that_jax_does_not_hold() -> None:
+    def factory() -> nn.Module:
+        module = nn.Module()
+        module.register_buffer("far", torch.tensor([1, 2**40]))
+        module.register_buffer("same", torch.full((3,), 2**40))
+        return module
+
+    recipe = fw.torch.record(factory)
+    for name in ("far", "same"):
+        with pytest.raises((ValueError, OverflowError), match=r"1099511627776"):
+            recipe.draw(name, KEY)
+
+
 def test_older_weight_norm() -> None:
     def factory() -> nn.Module:
         with warnings.catch_warnings():

@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from fanwise.recording.expression import Call, Expression, Fill, Unknown
+import numpy as np
+
+from fanwise.recording.expression import Call, Expression, Fill, Unknown, holds
 
 __all__ = ["Operands", "Rule", "Shape", "broadcast", "call", "cast"]
 
@@ -37,6 +39,11 @@ def cast(value: Expression, dtype: str) -> Expression:
     if isinstance(value, Unknown):
         return Unknown(value.shape, dtype, value.operation, value.advice)
     is_widened = value.dtype in ("bfloat16", "float16")
+    if isinstance(value, Fill) and dtype == "float16" and not holds(dtype, value.value):
+        with np.errstate(over="ignore"):
+            return Fill(value.shape, dtype, float(np.float16(value.value.real)))
+    if isinstance(value, Fill) and dtype != "bool" and not holds(dtype, value.value):
+        return Unknown(value.shape, dtype, f"a number that {dtype} does not hold ({value.value})")
     if isinstance(value, Fill) and not is_widened and not isinstance(value.value, complex):
         if dtype.startswith(("int", "uint")):
             return Fill(value.shape, dtype, float(math.trunc(value.value)))
@@ -63,7 +70,8 @@ def call(shape: Shape, dtype: str, name: str, *operands: Any, **settings: Any) -
     """A call, computed at once where it is of one number everywhere."""
     found = tuple(_operand(each) for each in operands)
     folded = _folded(name, found, settings)
-    if folded is not None and not dtype.startswith("complex"):
+    is_exact = folded is not None and holds(dtype, folded)
+    if is_exact and not dtype.startswith("complex"):
         return Fill(shape, dtype, folded)
     given = tuple((key, value) for key, value in settings.items() if value is not None)
     return Call(shape, dtype, name, found, given)

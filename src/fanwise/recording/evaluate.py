@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from fanwise.recording.expression import (
     Call,
@@ -96,14 +97,26 @@ def _value(
         case Draw():
             return jnp.asarray(draw(node, work))
         case Fill():
-            return jnp.full(node.shape, np.asarray(node.value).astype(work))
+            return jnp.full(node.shape, _held(np.asarray(node.value), work))
         case Literal():
-            return jnp.asarray(node.array.astype(work))
+            return jnp.asarray(_held(node.array, work))
         case Call():
             return _result(node, operands, work)
         case _:
             assert isinstance(node, Unknown)
             raise ValueError(f"{node.operation} cannot be evaluated")
+
+
+def _held(numbers: npt.NDArray[Any], work: DType) -> npt.NDArray[Any]:
+    """Numbers of torch's 64-bit integers, where JAX has 32 bits, must not wrap around."""
+    if work.kind in "iu" and numbers.size and numbers.dtype.itemsize > work.itemsize:
+        limits = np.iinfo(work)
+        if numbers.min() < limits.min or numbers.max() > limits.max:
+            raise ValueError(
+                f"the tensor must hold numbers of {work}, as JAX has no 64-bit integers unless "
+                f"asked, got {numbers.min()} to {numbers.max()}; set jax_enable_x64"
+            )
+    return numbers.astype(work)
 
 
 def _result(node: Call, operands: list[Array], work: DType) -> Array:

@@ -5,6 +5,7 @@ expressions that hold the same Draw hold the same values there: that is how deep
 computed from one another, and ties by value are told from independent draws.
 """
 
+import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ __all__ = [
     "Literal",
     "Setting",
     "Unknown",
+    "holds",
     "postorder",
     "renamed",
 ]
@@ -265,6 +267,21 @@ def renamed(
         else:
             made[id(node)] = node
     return [made[id(root)] for root in roots]
+
+
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+
+
+def holds(name: str, value: float | complex) -> bool:
+    """Whether a number is in the range of a dtype: others wrap around, or become infinite."""
+    if isinstance(value, complex) or not math.isfinite(value):
+        return True
+    if name == "bool":
+        return value in (0, 1)
+    if name.startswith(("int", "uint")):
+        limits = np.iinfo(name)
+        return bool(limits.min <= value <= limits.max)
+    return name != "float16" or abs(value) <= _LARGEST_HALF
 
 
 def numpy_dtype(name: str) -> DType:

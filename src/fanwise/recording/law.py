@@ -17,7 +17,7 @@ from fanwise.distributions import (
     Uniform,
 )
 from fanwise.layouts import TORCH
-from fanwise.recording.expression import Call, Draw, Expression, Fill, postorder
+from fanwise.recording.expression import Call, Draw, Expression, Fill, holds, postorder
 from fanwise.recording.operations import ELEMENTWISE
 from fanwise.recording.strided import Geometry, box
 
@@ -36,7 +36,9 @@ def law(expression: Expression) -> Law:
     """The law of an element, if all have the same; or of the whole, for structured ones."""
     found: dict[int, Law] = {}
     for node in postorder(expression):
-        found[id(node)] = _law(node, [found[id(each)] for each in node.arguments])
+        one = _law(node, [found[id(each)] for each in node.arguments])
+        is_lost = isinstance(one, Constant) and not holds(node.dtype, one.value)
+        found[id(node)] = None if is_lost else one
     return found[id(expression)]
 
 
