@@ -46,6 +46,10 @@ def record(factory: Callable[[], nn.Module], *, real_limit: int = 2**26) -> Reci
     make a difference. What a clock or a ``random.Random()`` of one's own gives is not, and taken
     for a constant.
 
+    Not seen is what numpy writes into an array after a tensor was made of it that shares its memory
+    (``torch.from_numpy``). Tensors that the constructor puts into caches of the user's, such as
+    those of ``functools.lru_cache``, have no numbers in them afterwards: clear such caches.
+
     Args:
         factory: makes the module: its class, or a function without arguments. It may be run more
             than once.
