@@ -236,3 +236,28 @@ def test_what_is_stated_wrongly(flatten, message):
 def test_what_is_no_shape(flatten):
     with pytest.raises(TypeError, match="flatten"):
         match(_net(torch), _net(flax), flatten=flatten)
+
+
+def test_a_layer_that_another_of_its_block_feeds_is_not_behind_a_map():
+    """torch defines the last layer of the block first, behind a map of six channels."""
+    ours = [_conv(torch, "conv"), *linears(torch, ["block.down"], 12, 6)]
+    ours += linears(torch, ["block.up"], 6, 12)
+    conv, (down,), (up,) = (
+        _conv(flax, "conv"),
+        linears(flax, ["block/down"], 12, 6),
+        linears(flax, ["block/up"], 6, 12),
+    )
+    assert len(match(ours, [conv, up, down]).pairs) == 3
+    # In the other's order too it is behind the map; and four positions may be a square one.
+    with pytest.raises(ValueError, match=r"block\.down has 12 inputs behind conv"):
+        match(ours, [conv, down, up])
+    ours = [ours[0], *linears(torch, ["block.down"], 24, 6), *linears(torch, ["block.up"], 6, 24)]
+    theirs = [conv, *linears(flax, ["block/up"], 6, 24), *linears(flax, ["block/down"], 24, 6)]
+    with pytest.raises(ValueError, match=r"block\.down has 24 inputs behind conv"):
+        match(ours, theirs)
+    # Of another block, it is no sign.
+    ours = [_conv(torch, "conv"), *linears(torch, ["head.down"], 12, 6)]
+    ours += linears(torch, ["block.up"], 6, 12)
+    theirs = [conv, up, *linears(flax, ["head/down"], 12, 6)]
+    with pytest.raises(ValueError, match=r"head\.down has 12 inputs behind conv"):
+        match(ours, theirs)

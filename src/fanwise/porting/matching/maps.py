@@ -6,6 +6,7 @@ rows. In front of it: the Linear with which a decoder begins.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fanwise.layers import Layer
 from fanwise.porting.correspondence import Pair
@@ -61,6 +62,10 @@ def maps_at(pairs: Sequence[Pair], order: Sequence[Layer]) -> dict[int, Map]:
     sequences = (list(range(len(pairs))), list(dict.fromkeys(theirs)))
     for sequence in sequences:
         _behind(pairs, sequence, found)
+    for before, index in pairwise(sequences[1]):
+        own = found.get(index)
+        if own is not None and not own.is_square and _is_fed(pairs, before, index):
+            del found[index]
     # What takes vectors of a width tells that these are no maps.
     vectors = {inputs_of(pair.torch) for n, pair in enumerate(pairs) if n not in found}
     for sequence in sequences:
@@ -98,6 +103,18 @@ def _behind(pairs: Sequence[Pair], sequence: Sequence[int], found: dict[int, Map
             # What a convolution follows may be made a map again, and be as wide as another one.
             widths |= _outputs(layer)
         channels = 0
+
+
+def _is_fed(pairs: Sequence[Pair], before: int, index: int) -> bool:
+    """Whether two layers of one block stand behind one another and fit, on the other side.
+
+    In torch blocks define their layers in any order, the last one behind a map perhaps, with as
+    many inputs as two of its positions have elements. That alone is no sign of a map.
+    """
+    first, second = pairs[before], pairs[index]
+    blocks = {layer.path.rpartition("/")[0] for layer in (first.flax, second.flax)}
+    width = inputs_of(second.torch)
+    return len(blocks) == 1 and blocks != {""} and width in _outputs(first.torch)
 
 
 def _in_front(
