@@ -96,6 +96,33 @@ def test_parts_of_a_packed_layer_are_not_given_to_another(ours, theirs):
     assert len(match(layers, others, names=names).pairs) == 4
 
 
+def test_a_competitor_from_elsewhere_is_not_shown_with_a_part_of_what_is_packed():
+    ours = [*linears(torch, ["qkv"], 4, 12), *linears(torch, ["proj", "last"])]
+    parts = ("attn/query", "attn/key", "attn/value")
+    theirs = linears(flax, [*parts, "attn/out", "Dense_0"])
+    message = _message(ours, theirs)
+    for name in ("proj", "last"):
+        assert re.search(rf"\n{name} +Linear \(4, 4\), bias +(attn/out|Dense_0) ", message)
+    names = _pasted(message)
+    assert names == {"qkv": parts}
+    names |= _pasted(_message(ours, theirs, names=names))
+    assert names == {"qkv": parts, "proj": "attn/out", "last": "Dense_0"}
+    assert len(match(ours, theirs, names=names).pairs) == 5
+
+
+def test_only_what_is_packed_is_taken_apart():
+    """In order the projection would be of two halves, one of which is no layer of its size."""
+    ours = [*linears(torch, ["proj"]), *linears(torch, ["qkv"], 4, 8)]
+    halves = [*linears(flax, ["Dense_0", "Dense_1"], 4, 2)]
+    message = _message(ours, [*halves, *linears(flax, ["Dense_2", "Dense_3"])])
+    assert "names=" not in message
+    named = linears(flax, ["q"]) + linears(flax, ["k", "v"], 4, 2)
+    ours.append(linears(torch, ["last"])[0])
+    halves = linears(flax, ["a", "b"], 4, 2)
+    message = _message(ours, [*named, *halves, *linears(flax, ["o"])])
+    assert _pasted(message) == {"qkv": ("q", "k", "v")}
+
+
 def test_what_is_as_likely_and_left_is_shown_and_not_proposed():
     message = _message(linears(torch, ["fc"]), linears(flax, ["a", "b"]))
     assert re.search(r"fc .* a .* or b\?", message)

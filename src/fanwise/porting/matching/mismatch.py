@@ -38,18 +38,25 @@ def explain(
     rows: list[tuple[str, str, str, str, str]] = []
     proposed: dict[str, Targets] = {}
     dealt = packed(torch, flax, found, left)
+    told = {path for paths in dealt.values() for path in paths or ()}
     unclear = {*found.unclear, *found.free}
+    open_ends = {
+        row
+        for row in unclear.difference(dealt)
+        if row in found.free or flax[found.pairs[row][0]].name in told
+    }
     for row in sorted(unclear):
         column = found.pairs[row][0]
-        (target,) = dealt.get(row) or (flax[column].name,)
         others = [torch[other].dotted for other in sorted(found.unclear.get(row, ()))]
         may_be = {flax[each].name: None for each in (column, *found.free.get(row, ()))}
+        free = (name for name in may_be if name not in told)
+        (target,) = dealt.get(row) or (next(free, flax[column].name),)
         others += [name for name in may_be if name != target]
         why = f"or {', '.join(others[:3])}{' ...' if len(others) > 3 else ''}?"
         shown = next(item for item in flax if item.name == target)
         rows.append((*_shown(torch[row]), *_shown(shown, "/"), why))
         # What others would get as well would not settle it.
-        if row in dealt or row not in found.free:
+        if row in dealt or open_ends.isdisjoint({row, *found.unclear.get(row, ())}):
             proposed[torch[row].dotted] = (target,)
     reasons = _reasons([torch[row] for row in no_counterpart], [flax[c] for c in left_over], flax)
     for row in no_counterpart:
@@ -58,7 +65,6 @@ def explain(
             rows.append((*_shown(torch[row]), "\n".join(parts), "", "packed in torch"))
         else:
             rows.append((*_shown(torch[row]), "", "", reasons.get(torch[row].name, "")))
-    told = {path for paths in dealt.values() for path in paths or ()}
     left_over = [column for column in left_over if flax[column].name not in told]
     ties: dict[str, Targets] = {}
     for column in left_over:

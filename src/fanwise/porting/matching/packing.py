@@ -32,7 +32,7 @@ def packed(
         By positions in torch the paths of the other model's layers.
     """
     taken = {column for column, _ in found.pairs.values()}
-    holders = {found.pairs[row][0]: row for row in found.free}
+    holders = {found.pairs[row][0]: row for row in (*found.free, *found.unclear)}
     blocks: dict[str, list[int]] = {}
     for column, item in enumerate(flax):
         if item.layer.kind == "Linear" and (column not in taken or column in holders):
@@ -66,9 +66,16 @@ def _dealt(
     named = [column for column in columns if _projection(flax[column]) < len(_PROJECTIONS)]
     if sum(_size(flax[column])[0] for column in named) == _size(torch[row])[0]:
         rest = [column for column in columns if column not in named]
-        return {row: named, **_in_order([own for own in rows if own != row], rest, torch, flax)}
+        dealt = _in_order([own for own in rows if own != row], rest, torch, flax)
+        return {row: named, **(dealt if _is_whole(row, dealt) else {})}
     dealt = _in_order(rows, columns, torch, flax)
-    return dealt if sum(map(len, dealt.values())) == len(columns) else {}
+    is_all = sum(map(len, dealt.values())) == len(columns)
+    return dealt if is_all and _is_whole(row, dealt) else {}
+
+
+def _is_whole(row: int, dealt: Mapping[int, list[int]]) -> bool:
+    """Whether nothing but the packed one is taken apart."""
+    return all(own == row or len(columns) == 1 for own, columns in dealt.items())
 
 
 def _in_order(
