@@ -32,7 +32,8 @@ def check(
     side is drawn, for as many keys as small arrays need, and held against it by checks whose
     false-alarm rate is stated (:mod:`fanwise.testing`); constants are compared exactly, and so is
     what a fanwise ``rule`` says. Beside the law of the elements the check looks at fixed values,
-    rows, signs, orthogonality, and copies between parameters.
+    signs, orthogonality, parts of an array with a mean or std of their own, values that are used
+    twice in it (mirrored, symmetric), and copies between parameters.
 
     Args:
         torch: a function that builds the torch model, or its Recipe.

@@ -6,37 +6,10 @@ from typing import Any
 import jax
 
 import fanwise
-from fanwise.layers import Layer, Leaf, Piece
-from fanwise.porting import Correspondence, Pair, Report
+from fanwise.porting import Correspondence, Report
 from fanwise.porting.checking import flax_model, run
 from fanwise.recording import Recipe, Recorded
-
-
-def torch_twin(layer: Layer, prefix: str = "") -> Layer:
-    """A torch layer with the parameters of a Flax one, each a tensor by itself."""
-    path = layer.path.replace("/", ".")
-    leaves = tuple(
-        Leaf(
-            name := prefix + (f"{path}.{own}" if path else own),
-            name,
-            tuple(shape),
-            "float32",
-            (Piece(own),),
-        )
-        for own, shape in layer.shapes.items()
-    )
-    return Layer(
-        layer.path,
-        layer.kind,
-        layer.hyperparameters,
-        layer.parameters,
-        layer.buffers,
-        leaves=leaves,
-    )
-
-
-def correspondence_of(layers: Any) -> Correspondence:
-    return Correspondence(tuple(Pair(torch_twin(layer), layer) for layer in layers))
+from tests.porting.twins import correspond
 
 
 def recipe_of(
@@ -67,7 +40,7 @@ def checked(
 ) -> Report:
     """Check a Flax model against Distributions by torch's names."""
     model = flax_model(flax, inputs, {}, init)
-    pairs = correspondence_of(model.layers)
+    pairs = correspond(model.layers)
     recipe = recipe_of(pairs, values, ties)
     return run(recipe, pairs, model, jax.random.key(seed), samples, 1e-6, rule)
 

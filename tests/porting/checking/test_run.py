@@ -92,6 +92,36 @@ def test_the_same_for_every_key():
     assert causes_of(report) == {"a.weight": "structure"}
 
 
+def kernel_of(change):
+    """A kernel made of one of the right law."""
+    normal = initializers.normal(0.02)
+    return lambda key, shape, dtype=jnp.float32: change(normal(key, shape, dtype))
+
+
+def halves(axis, factors):
+    return lambda w: w * jnp.expand_dims(jnp.repeat(jnp.asarray(factors), 24), 1 - axis)
+
+
+PUT_TOGETHER = {
+    "mirrored outputs": lambda w: jnp.concatenate([w[:, :24], -w[:, :24]], 1),
+    "mirrored inputs": lambda w: jnp.concatenate([w[:24], -w[:24]], 0),
+    "symmetric": lambda w: jnp.triu(w) + jnp.triu(w, 1).T,
+    "inputs of two std": halves(0, (1.15, 0.823)),
+    "outputs of two std": halves(1, (1.15, 0.823)),
+}
+
+
+@pytest.mark.parametrize("name", PUT_TOGETHER)
+def test_right_values_put_together_wrongly(name, seed):
+    """The law of an element is the right one, or nearly so."""
+    model = Two(second=kernel_of(PUT_TOGETHER[name]))
+    report = checked(model, X, values=VALUES, seed=seed)
+    assert causes_of(report) == {"b.weight": "structure"}
+    word = "std of halves" if "std" in name else "but for"
+    assert word in report.faults[0].explanation
+    assert checked(Two(second=kernel_of(lambda w: w)), X, values=VALUES, seed=seed).passed
+
+
 def test_not_finite():
     bad = lambda key, shape, dtype=jnp.float32: jnp.full(shape, jnp.nan, dtype)
     assert causes_of(checked(Two(bad), X, values=VALUES)).keys() == {"a.weight"}

@@ -17,9 +17,11 @@ from fanwise.porting.checking.flax_defaults import flax_default
 from fanwise.porting.checking.hypotheses import explained
 from fanwise.porting.checking.known import known_law, same_law
 from fanwise.porting.checking.parts import Part, Path
+from fanwise.porting.checking.repeats import repeats
 from fanwise.porting.checking.report import Report
 from fanwise.porting.checking.reporting import reported
 from fanwise.porting.checking.samples import FlaxModel, draws_of
+from fanwise.porting.checking.spread import uneven
 from fanwise.porting.checking.structure import departures, structure_of
 from fanwise.porting.checking.subjects import Subject, fingerprints, subjects_of, whole_of
 from fanwise.porting.correspondence import Correspondence
@@ -135,12 +137,27 @@ def _compared(
     made = {}
     for index, (part, block, law) in enumerate(zip(subject.parts, blocks, laws, strict=True)):
         if law is not None and not aspects and not (is_plain is False and lines):
-            made[part] = compare(block, law, samples, false_alarm)
+            made[part] = compare(block, law, samples, false_alarm / 2)
         else:
             made[part] = compare_samples(
                 block, torch_blocks[index], samples, false_alarm, dict.fromkeys(lines, "")
             )
+    # Where the values are wrong already, that is what has a cause.
+    is_right = not lines and all(comparison.passed for comparison in made.values())
+    if is_plain and is_right and isinstance(law := laws[0], ScalarDistribution):
+        lines = _dependence(whole_of(blocks), law, samples, false_alarm / 2)
     return _Compared(subject, made, lines, is_default=_defaults(subject, draws, made))
+
+
+def _dependence(
+    draws: Array, law: ScalarDistribution, samples: int, false_alarm: float
+) -> list[str]:
+    """How values of the right law are put together, where torch's are independent."""
+    found = {
+        "copies": repeats(draws, false_alarm / 2),
+        "evenness": uneven(draws, law, samples, false_alarm / 2),
+    }
+    return departures({}, {aspect: text for aspect, text in found.items() if text})
 
 
 def _without_sign(aspects: dict[str, str], laws: Sequence[Any]) -> dict[str, str]:
