@@ -188,7 +188,7 @@ def test_a_correspondence_prints():
     [
         ("model", [], "torch must be a torch module, a Recipe, or layers"),
         ([3], [], "torch must be .* got 3 of type int"),
-        ([], object(), "flax must be layers as fanwise.linen.layers"),
+        ([], 3.5, "flax must be layers as fanwise.linen.layers"),
         ([], [None], "flax must be .* got None"),
     ],
     ids=str,
