@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import resource
 import sys
 import time
 from typing import Any
@@ -16,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import fanwise as fw
+from benchmarks import machine
 from parity.llama_linen import Llama
 
 _COLLECTIVES = r"\b(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)\b"
@@ -52,7 +52,7 @@ def _sharding(path: Any, shape: tuple[int, ...]) -> P:
 def main(seed: int) -> dict[str, Any]:
     """Record and compile the large one, fill the smaller one."""
     recipe, correspondence, seconds = _ported(LlamaConfig())
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = machine.resident()[1]
     key = jax.random.key(seed)
 
     def init(key: Any) -> Any:

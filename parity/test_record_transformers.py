@@ -9,8 +9,9 @@ from parity.record_exact import mismatches
 from parity.record_transformers import ARCHITECTURES, configurations, quiet
 
 _LLAMA = """
-import resource, time
+import time
 import torch
+from benchmarks import machine
 from fanwise.frameworks.torch_record import record
 from transformers.models.llama import LlamaConfig, LlamaForCausalLM
 
@@ -18,7 +19,7 @@ start = time.perf_counter()
 recipe = record(lambda: LlamaForCausalLM(LlamaConfig()))
 taken = time.perf_counter() - start
 count = sum(torch.Size(each.shape).numel() for each in recipe.tensors.values())
-print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, taken, len(recipe.notes))
+print(count, machine.resident()[1], taken, len(recipe.notes))
 """
 
 

@@ -14,7 +14,7 @@ import fanwise as fw
 from fanwise.porting import Correspondence
 from parity.fuzz.hidden import Biases
 from parity.fuzz.spec import Spec
-from parity.seeding import numpy_generator
+from parity.seeding import numpy_generator, torch_seeded
 
 __all__ = ["TOLERANCE", "Carried", "carried", "moved"]
 
@@ -25,7 +25,8 @@ TOLERANCE = 1e-4
 def moved(spec: Spec, seed: int) -> nn.Module:
     """torch's model with every value off its start, so that no zero or one hides an error."""
     rng = numpy_generator(seed, f"moved {spec.name}")
-    model = spec.torch()
+    with torch_seeded(seed, f"moved {spec.name}"):
+        model = spec.torch()
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             if tensor.is_floating_point():
