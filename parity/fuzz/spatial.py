@@ -1,5 +1,6 @@
 """Convolutions and transposed convolutions, in one and two dimensions."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from flax import linen, nnx
@@ -10,8 +11,37 @@ from parity.fuzz.node import Node
 __all__ = ["Conv", "ConvTranspose"]
 
 
+class _Spatial(Node):
+    """Of the same class name in torch, but for the number of dimensions, in linen and in nnx."""
+
+    dimensions: int
+    inputs: int
+    outputs: int
+    kernel: int
+
+    @property
+    @abstractmethod
+    def _given(self) -> dict[str, object]:
+        """Flax's arguments."""
+
+    def linen(self, name: str | None, is_setup: bool) -> linen.Module:
+        return getattr(linen, self.numbered)(self.outputs, self._field, **self._given, name=name)
+
+    def nnx(self, rngs: nnx.Rngs) -> nnx.Module:
+        made = getattr(nnx, self.numbered)
+        return made(self.inputs, self.outputs, self._field, **self._given, rngs=rngs)
+
+    @property
+    def _field(self) -> tuple[int, ...]:
+        return (self.kernel,) * self.dimensions
+
+    @property
+    def numbered(self) -> str:
+        return type(self).__name__
+
+
 @dataclass(frozen=True)
-class Conv(Node):
+class Conv(_Spatial):
     """A convolution; every argument is torch's, the same in each dimension of space."""
 
     dimensions: int
@@ -36,16 +66,6 @@ class Conv(Node):
             self.bias,
         )
 
-    def linen(self, name: str | None, is_setup: bool) -> linen.Module:
-        return linen.Conv(self.outputs, self._field, **self._given, name=name)
-
-    def nnx(self, rngs: nnx.Rngs) -> nnx.Module:
-        return nnx.Conv(self.inputs, self.outputs, self._field, **self._given, rngs=rngs)
-
-    @property
-    def _field(self) -> tuple[int, ...]:
-        return (self.kernel,) * self.dimensions
-
     @property
     def _given(self) -> dict[str, object]:
         return {
@@ -56,17 +76,13 @@ class Conv(Node):
             "use_bias": self.bias,
         }
 
-    @property
-    def numbered(self) -> str:
-        return "Conv"
-
     def size(self, size: int) -> int:
         """Of the output for one of the input."""
         return (size + 2 * self.padding - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
 
 
 @dataclass(frozen=True)
-class ConvTranspose(Node):
+class ConvTranspose(_Spatial):
     """A transposed convolution.
 
     Args:
@@ -102,16 +118,6 @@ class ConvTranspose(Node):
             bias=self.bias,
         )
 
-    def linen(self, name: str | None, is_setup: bool) -> linen.Module:
-        return linen.ConvTranspose(self.outputs, self._field, **self._given, name=name)
-
-    def nnx(self, rngs: nnx.Rngs) -> nnx.Module:
-        return nnx.ConvTranspose(self.inputs, self.outputs, self._field, **self._given, rngs=rngs)
-
-    @property
-    def _field(self) -> tuple[int, ...]:
-        return (self.kernel,) * self.dimensions
-
     @property
     def _given(self) -> dict[str, object]:
         before = self.kernel - 1 - self.padding
@@ -121,10 +127,6 @@ class ConvTranspose(Node):
             "use_bias": self.bias,
             "transpose_kernel": self.is_transposed,
         }
-
-    @property
-    def numbered(self) -> str:
-        return "ConvTranspose"
 
     def size(self, size: int) -> int:
         """Of the output for one of the input."""

@@ -5,39 +5,19 @@ process of its own, once, and reports on every case.
 """
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.devices import output_on_eight_devices
 from tests.filling.eight_devices import AXES, MESHES, PROGRAMS
 
-ROOT = Path(__file__).parents[2]
 # The position of the device, and the loop that splits a key: the same for any size.
 CONSTANT = 4096
 
 
 @pytest.fixture(scope="module")
 def reports():
-    flags = os.environ.get("XLA_FLAGS", "")
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count=8",
-        "JAX_NUMPY_DTYPE_PROMOTION": "strict",
-    }
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.filling.eight_devices"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(output_on_eight_devices("-m", "tests.filling.eight_devices"))
 
 
 @pytest.mark.parametrize(("count", "kind"), MESHES)

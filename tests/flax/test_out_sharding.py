@@ -5,36 +5,16 @@ process of its own, once, and reports a verdict per case; here every verdict is 
 """
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.devices import output_on_eight_devices
 from tests.flax.eight_devices import CASES
-
-PROGRAM = Path(__file__).with_name("eight_devices.py")
 
 
 @pytest.fixture(scope="module")
 def verdicts():
-    flags = os.environ.get("XLA_FLAGS", "")
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count=8",
-        "JAX_NUMPY_DTYPE_PROMOTION": "strict",
-    }
-    done = subprocess.run(
-        [sys.executable, "-W", "error", PROGRAM],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(output_on_eight_devices("-m", "tests.flax.eight_devices"))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,10 +1,8 @@
 """Partitioned parameters are made where they belong, with the values of one device."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+
+from tests.devices import output_on_eight_devices
 
 PROGRAM = """
 import jax, jax.numpy as jnp, numpy as np
@@ -52,16 +50,4 @@ for variables in (boxed, again):
 @pytest.mark.parametrize("weight", ["fw.normal()", "fw.orthogonal()"])
 @pytest.mark.parametrize("jit", [False, True])
 def test_partitioned_parameters(jit, weight):
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-    }
-    program = PROGRAM.format(jit=jit, weight=weight)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    output_on_eight_devices("-c", PROGRAM.format(jit=jit, weight=weight))

@@ -1,10 +1,8 @@
 """Variables with sharding metadata are made where they belong, with the values of one device."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+
+from tests.devices import output_on_eight_devices
 
 PROGRAM = """
 import jax, jax.numpy as jnp, numpy as np
@@ -69,16 +67,4 @@ assert kernel.get_raw_value().sharding.is_equivalent_to(NamedSharding(mesh, P("d
 @pytest.mark.parametrize("weight", ["fw.normal()", "fw.orthogonal()"])
 @pytest.mark.parametrize(("jit", "axes"), [(False, "Auto"), (True, "Auto"), (False, "Explicit")])
 def test_variables_with_sharding_metadata(jit, axes, weight):
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-    }
-    program = PROGRAM.format(jit=jit, axes=axes, weight=weight)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    output_on_eight_devices("-c", PROGRAM.format(jit=jit, axes=axes, weight=weight))
