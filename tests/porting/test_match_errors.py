@@ -6,7 +6,6 @@ import pytest
 
 from fanwise.porting import match
 from fanwise.porting.matching.suggest import entries, line
-from fanwise.porting.table import rendered
 from tests.porting.sketches import flax, found, linears, torch
 
 
@@ -149,19 +148,6 @@ def test_many_lines_are_cut():
     message = _message(ours, theirs)
     assert "... and 24 more" in message
     assert len(_pasted(message)) == 64
-
-
-def test_a_table_is_no_wider_than_asked(monkeypatch):
-    rows = [("a.long.name.of.a.layer" * 2, "text that can be broken anywhere at all " * 3)] * 2
-    for width in (60, 100):
-        text = rendered(("torch", "why"), rows, width)
-        assert max(map(len, text.splitlines())) <= width
-    monkeypatch.setenv("COLUMNS", "80")
-    assert max(map(len, rendered(("torch", "why"), rows).splitlines())) <= 80
-
-
-def test_a_table_shows_signs_as_they_are():
-    assert "[bold]x[/bold]" in rendered(("torch",), [("[bold]x[/bold]",)])
 
 
 def test_a_correspondence_prints():

@@ -1,44 +1,15 @@
 """Tables of layers, as plain text: what corresponds, and what does not."""
 
-import shutil
-from collections.abc import Iterable, Sequence
-
 from fanwise.layers import Layer, Piece
 from fanwise.layers.view import SAME
 from fanwise.porting.correspondence import Correspondence, Pair
 from fanwise.porting.flatten import words
+from fanwise.text_table import rendered
 
-__all__ = ["conversion", "described", "rendered", "table_of"]
+__all__ = ["WHOLE", "conversion", "described", "table_of"]
 
-_WIDTH = 120
-
-
-def rendered(titles: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> str:
-    """A table as plain text, no wider than the terminal.
-
-    Raises:
-        ImportError: without rich.
-    """
-    try:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "tables need rich, which is not installed: python -m pip install 'fanwise[port]'"
-        ) from error
-    if width is None:
-        width = max(60, min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns))
-    table = Table(box=None, pad_edge=False, header_style="", padding=(0, 2, 0, 0))
-    for title in titles:
-        # Names are not broken where anything else can be.
-        table.add_column(title, overflow="fold", no_wrap=title in ("torch", "Flax", "kind"))
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console(width=width, color_system=None, force_terminal=False)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+WHOLE = ("torch", "Flax", "kind")
+"""Columns of names, which are not broken where anything else can be."""
 
 
 def described(layer: Layer) -> str:
@@ -58,7 +29,8 @@ def table_of(correspondence: Correspondence) -> str:
         (_torch_name(pair), _flax_name(pair), pair.flax.kind or "-", conversion(pair), pair.reason)
         for pair in correspondence.pairs
     ]
-    lines = [rendered(("torch", "Flax", "kind", "conversion", "known by"), rows)]
+    titles = ("torch", "Flax", "kind", "conversion", "known by")
+    lines = [rendered(titles, rows, whole=WHOLE, extra="port")]
     if correspondence.ties:
         lines.append("tied in torch:")
         lines += [f"  {name} is {first}" for name, first in correspondence.ties.items()]

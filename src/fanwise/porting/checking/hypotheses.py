@@ -9,11 +9,11 @@ from fanwise.distributions import (
     Triangular,
     Uniform,
 )
+from fanwise.frameworks.flax_defaults import name_of_default
 from fanwise.porting.checking.arguments import argument, axes, other_scale
 from fanwise.porting.checking.causes import Cause, Evidence, Explanation, Hypothesis, explain
 from fanwise.porting.checking.depth import common_factor, depth_scale
 from fanwise.porting.checking.fans import packed_fan, transposed_fan
-from fanwise.porting.checking.flax_defaults import name_of_default
 from fanwise.porting.checking.known import same_law
 from fanwise.porting.checking.laws import brief, scaled
 from fanwise.rules import torch_default

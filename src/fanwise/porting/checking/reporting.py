@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from fanwise.distributions import Constant, Distribution
+from fanwise.frameworks.flax_defaults import flax_default, name_of_default
 from fanwise.porting.checking.causes import Cause, Explanation
 from fanwise.porting.checking.compare import Comparison
 from fanwise.porting.checking.expected import Expected
-from fanwise.porting.checking.flax_defaults import flax_default, name_of_default
 from fanwise.porting.checking.laws import brief
 from fanwise.porting.checking.parts import Part
 from fanwise.porting.checking.report import Fault, Report, Row

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fanwise.distributions import Constant, Orthogonal, ScalarDistribution
+from fanwise.frameworks.flax_defaults import flax_default
 from fanwise.porting.checking.causes import Evidence
 from fanwise.porting.checking.compare import Comparison, compare, compare_samples, fits
 from fanwise.porting.checking.depth import depths_of
 from fanwise.porting.checking.expected import Expected
-from fanwise.porting.checking.flax_defaults import flax_default
 from fanwise.porting.checking.hypotheses import explained
 from fanwise.porting.checking.known import known_law, same_law
 from fanwise.porting.checking.parts import Part, Path

@@ -8,7 +8,8 @@ from fanwise.porting.matching.items import untied
 from fanwise.porting.matching.packing import likeness, packed
 from fanwise.porting.matching.split import Item
 from fanwise.porting.matching.suggest import Targets, entries, line
-from fanwise.porting.table import described, rendered
+from fanwise.porting.table import WHOLE, described
+from fanwise.text_table import rendered
 
 __all__ = ["explain"]
 
@@ -85,7 +86,7 @@ def explain(
     listed = rows[:_SHOWN]
     lines = [
         f"the layers of the two models do not match: {text}",
-        rendered(("torch", "", "Flax", "", "why"), listed),
+        rendered(("torch", "", "Flax", "", "why"), listed, whole=WHOLE, extra="port"),
     ]
     if len(rows) > len(listed):
         lines.append(f"... and {len(rows) - len(listed)} more")

@@ -7,11 +7,11 @@ import pytest
 from flax import linen, nnx
 
 from fanwise.distributions import Constant, Orthogonal
+from fanwise.frameworks.flax_defaults import flax_default, name_of_default
 from fanwise.layers import Layer, Leaf, Piece
 from fanwise.porting.checking import flax_model
 from fanwise.porting.checking.compare import fits
 from fanwise.porting.checking.describe import describe
-from fanwise.porting.checking.flax_defaults import flax_default, name_of_default
 from fanwise.porting.checking.samples import draws_of
 from fanwise.porting.checking.structure import structure_of
 from fanwise.testing import sample_of
