@@ -51,6 +51,7 @@ NNX = {
     "LayerNorm": lambda rngs: nnx.LayerNorm(40, rngs=rngs),
     "RMSNorm": lambda rngs: nnx.RMSNorm(40, rngs=rngs),
     "PReLU": lambda rngs: nnx.PReLU(),
+    "WeightNorm": lambda rngs: nnx.WeightNorm(nnx.Linear(40, 70, rngs=rngs), rngs=rngs),
 }
 
 

@@ -28,6 +28,9 @@ _RECURRENT = ("RNN", "LSTM", "GRU")
 def flax_default(layer: Layer, leaf: Leaf) -> Distribution | None:
     """What Flax draws for one array of a layer.
 
+    linen's WeightNorm then divides the kernel it has drawn by its norm, which changes nothing of
+    what it computes: the norm is divided out either way.
+
     Args:
         layer: one of ``fanwise.linen.layers`` or ``fanwise.nnx.layers``.
         leaf: one of its leaves.
@@ -45,8 +48,10 @@ def flax_default(layer: Layer, leaf: Leaf) -> Distribution | None:
     """
     if layer.kind is None:
         return None
-    names = [str(name) for name in leaf.path] if isinstance(leaf.path, tuple) else [str(leaf.path)]
+    names = leaf.name.split("/")
     last = names[-1]
+    if "scales" in names[-2:-1]:  # nnx's WeightNorm has one for each array that it scales
+        return Constant(1.0)
     if last in _CONSTANTS:
         return Constant(_CONSTANTS[last])
     if last == "embedding":

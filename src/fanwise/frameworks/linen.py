@@ -84,16 +84,7 @@ def init(
     for own in rngs.values():
         check_key(own)
     traced = trace(model, rngs, inputs, options, method)
-    own = rngs["params"]
-    arrays = draw(
-        traced.layers, rule, own, traced.targets, lambda paths: traced.compute(rngs, paths, {})
-    )
-    rest = [path for path in traced.paths if path not in arrays]
-    if parameters := [path for path in rest if path[0] == "params"]:
-        arrays |= traced.compute(rngs, parameters, {})
-    if state := [path for path in rest if path[0] != "params"]:
-        # It may follow from parameters, as a spectral norm's does, and so sees these.
-        arrays |= traced.compute(rngs, state, arrays)
+    arrays = traced.started(rngs, rule)
     return traced.rebuilt(traced.variables, arrays)
 
 

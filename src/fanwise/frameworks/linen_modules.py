@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from flax.linen import spmd
 from jax.sharding import NamedSharding, PartitionSpec
 
 from fanwise.frameworks.claims import layers_of
-from fanwise.frameworks.drawing import Target
+from fanwise.frameworks.drawing import Target, draw
 from fanwise.frameworks.linen_seen import Seen, mark
 from fanwise.frameworks.linen_tree import (
     Path,
@@ -26,6 +26,8 @@ from fanwise.frameworks.linen_tree import (
     unflat,
 )
 from fanwise.layers import Layer
+from fanwise.rules import Rule
+from fanwise.typing import Key
 
 __all__ = ["Traced", "trace"]
 
@@ -51,6 +53,21 @@ class Traced:
     def paths(self) -> list[Path]:
         """Of all variables, keys among them."""
         return list(flat(self.variables))
+
+    def started(self, rngs: Mapping[str, Key], rule: Rule) -> dict[Path, Any]:
+        """All arrays, started by a rule; what it leaves alone is what the model draws itself."""
+
+        def own_init(paths: list[Path]) -> dict[Path, Any]:
+            return self.compute(rngs, paths, {})
+
+        arrays = draw(self.layers, rule, rngs["params"], self.targets, own_init)
+        rest = [path for path in self.paths if path not in arrays]
+        if parameters := [path for path in rest if path[0] == "params"]:
+            arrays |= own_init(parameters)
+        if state := [path for path in rest if path[0] != "params"]:
+            # It may follow from parameters, as a spectral norm's does, and so sees these.
+            arrays |= self.compute(rngs, state, arrays)
+        return arrays
 
     def of(self, variables: Any) -> "Traced":
         """The same for variables that the user has: their dtypes, and only what is there."""
@@ -134,9 +151,7 @@ def trace(
     with nn.intercept_methods(seen.intercept):
         variables = jax.eval_shape(run, rngs, arrays)
 
-    def compute(
-        rngs: Any, paths: list[Path], there: Mapping[Path, Any], inputs: Sequence[Any] = arrays
-    ) -> dict[Path, Any]:
+    def own_init(paths: Sequence[Path], known: Sequence[Path], inputs: Sequence[Any]) -> Any:
         def chosen(rngs: Any, there: list[Any]) -> list[Any]:
             concrete = [
                 jnp.zeros(a.shape, a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a
@@ -145,8 +160,14 @@ def trace(
             leaves = flat(run(rngs, concrete, dict(zip(known, there, strict=True))))
             return [unboxed(leaves[path]) for path in paths]
 
-        known = list(there)
-        return dict(zip(paths, jax.jit(chosen)(rngs, list(there.values())), strict=True))
+        return jax.jit(chosen)
+
+    # One program for any number of keys.
+    programs = cache(lambda paths, known: own_init(paths, known, arrays))
+
+    def compute(rngs: Any, paths: list[Path], there: Mapping[Path, Any]) -> dict[Path, Any]:
+        program = programs(tuple(paths), tuple(there))
+        return dict(zip(paths, program(rngs, list(there.values())), strict=True))
 
     final = {path: unboxed(leaf) for path, leaf in flat(variables).items()}
     targets = {
@@ -163,7 +184,8 @@ def trace(
         now = jax.ensure_compile_time_eval() if is_traced else nullcontext()
         zeros = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in arrays]
         with marking, now:
-            return compute({name: jax.random.key(0) for name in rngs}, paths, {}, zeros)
+            marked = own_init(paths, (), zeros)({name: jax.random.key(0) for name in rngs}, [])
+        return dict(zip(paths, marked, strict=True))
 
     return Traced(layers_of(seen.found(targets, probe)), variables, targets, compute)
 

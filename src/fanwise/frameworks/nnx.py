@@ -5,7 +5,6 @@ replaces.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -84,12 +83,7 @@ def init(factory: Callable[[nnx.Rngs], nnx.Module], key: Key, rule: Rule = torch
     """
     check_key(key)
     traced = trace(factory, key)
-    own_init = partial(traced.own_init, key)
-    values = draw(traced.layers, rule, key, traced.targets, own_init)
-    rest = [path for path in traced.state if path not in values]
-    if rest:
-        values |= own_init(rest)
-    return traced.filled(values)
+    return traced.filled(traced.started(key, rule))
 
 
 def apply(rule: Rule, model: nnx.Module, key: Key) -> None:

@@ -1,7 +1,8 @@
 """What is known of an nnx model without computing anything: its layers, and where arrays belong."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,11 +12,12 @@ from jax.extend.core import jaxpr_as_fun
 from jax.sharding import NamedSharding
 
 from fanwise.frameworks.claims import layers_of
-from fanwise.frameworks.drawing import Target
+from fanwise.frameworks.drawing import Target, draw
 from fanwise.frameworks.nnx_claims import found_in
 from fanwise.frameworks.nnx_modules import Path, Walked, walk
 from fanwise.frameworks.nnx_stacks import stacks_in
 from fanwise.layers import Layer
+from fanwise.rules import Rule
 from fanwise.typing import Key
 
 __all__ = ["Traced", "current_sharding", "described", "raw", "targets_of", "trace"]
@@ -34,6 +36,7 @@ class Traced:
         targets: the arrays to be made.
         compute: the factory as a function of the key's leaves, traced.
         places: for each path, where its values are among what ``compute`` gives.
+        programs: compiled parts of ``compute``, by what they give.
     """
 
     graphdef: Any
@@ -43,6 +46,8 @@ class Traced:
     compute: Callable[..., list[Any]]
     places: dict[Path, Any]
 
+    programs: dict[tuple[Path, ...], Any] = field(default_factory=dict, compare=False)
+
     def own_init(self, key: Key, paths: Sequence[Path]) -> dict[Path, Any]:
         """The model's own init, of the paths asked for and no others."""
 
@@ -50,7 +55,16 @@ class Traced:
             arrays = self.compute(key)
             return [jax.tree.map(lambda at: arrays[at], self.places[path]) for path in paths]
 
-        return dict(zip(paths, jax.jit(chosen)(key), strict=True))
+        # One program for any number of keys.
+        program = self.programs.setdefault(tuple(paths), jax.jit(chosen))
+        return dict(zip(paths, program(key), strict=True))
+
+    def started(self, key: Key, rule: Rule) -> dict[Path, Any]:
+        """All arrays, started by a rule; what it leaves alone is what the model draws itself."""
+        own_init = partial(self.own_init, key)
+        values = draw(self.layers, rule, key, self.targets, own_init)
+        rest = [path for path in self.state if path not in values]
+        return values | own_init(rest) if rest else values
 
     def filled(self, values: dict[Path, Any]) -> Any:
         """The model with a value for each path."""
