@@ -130,7 +130,7 @@ def answered(layer: Layer, rule: Rule) -> Answered:
             several parameters that the framework keeps as their sum.
     """
     answer = {
-        name: _distribution(value, layer, name) for name, value in answer_of(rule, layer).items()
+        name: distribution_of(value, layer, name) for name, value in answer_of(rule, layer).items()
     }
     sources = {
         source
@@ -174,7 +174,7 @@ def _with_terms(layer: Layer, names: set[str]) -> list[str]:
     return [name for name in layer.shapes if name in found]
 
 
-def _distribution(value: Any, layer: Layer, name: str) -> Any:
+def distribution_of(value: Any, layer: Layer, name: str) -> Any:
     if not isinstance(value, Initializer):
         return value
     try:

@@ -1,6 +1,6 @@
 """What is known of an nnx model without computing anything: its layers, and where arrays belong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,13 +14,13 @@ from jax.sharding import NamedSharding
 from fanwise.frameworks.claims import layers_of
 from fanwise.frameworks.drawing import Target, draw
 from fanwise.frameworks.nnx_claims import found_in
-from fanwise.frameworks.nnx_modules import Path, Walked, walk
+from fanwise.frameworks.nnx_modules import Names, Path, Walked, walk
 from fanwise.frameworks.nnx_stacks import stacks_in
 from fanwise.layers import Layer
 from fanwise.rules import Rule
 from fanwise.typing import Key
 
-__all__ = ["Traced", "current_sharding", "described", "raw", "targets_of", "trace"]
+__all__ = ["Traced", "current_sharding", "described", "raw", "refilled", "targets_of", "trace"]
 
 Factory = Callable[[nnx.Rngs], nnx.Module]
 
@@ -36,6 +36,7 @@ class Traced:
         targets: the arrays to be made.
         compute: the factory as a function of the key's leaves, traced.
         places: for each path, where its values are among what ``compute`` gives.
+        owners: for each path, the names of the module that has it.
         programs: compiled parts of ``compute``, by what they give.
     """
 
@@ -45,7 +46,7 @@ class Traced:
     targets: dict[Path, Target]
     compute: Callable[..., list[Any]]
     places: dict[Path, Any]
-
+    owners: dict[Path, Names]
     programs: dict[tuple[Path, ...], Any] = field(default_factory=dict, compare=False)
 
     def own_init(self, key: Key, paths: Sequence[Path]) -> dict[Path, Any]:
@@ -68,8 +69,13 @@ class Traced:
 
     def filled(self, values: dict[Path, Any]) -> Any:
         """The model with a value for each path."""
-        state = [(path, _put(leaf, values[path])) for path, leaf in self.state.items()]
-        return nnx.merge(self.graphdef, nnx.from_flat_state(state))
+        return refilled(self.graphdef, self.state, values)
+
+
+def refilled(graphdef: Any, leaves: Mapping[Path, Any], values: Mapping[Path, Any]) -> Any:
+    """A model of this structure with a value for each path, in Variables like those given."""
+    state = [(path, _put(leaf, values[path])) for path, leaf in leaves.items()]
+    return nnx.merge(graphdef, nnx.from_flat_state(state))
 
 
 def trace(factory: Factory, key: Key) -> Traced:
@@ -102,7 +108,8 @@ def trace(factory: Factory, key: Key) -> Traced:
     places = {path: raw(leaf) for path, leaf in nnx.to_flat_state(numbered)}
     state, (graphdef, layers, walked) = dict(nnx.to_flat_state(tree)), seen
     targets = targets_of(walked, state, _sharding)
-    return Traced(graphdef, state, layers, targets, jaxpr_as_fun(jaxpr), places)
+    owners = {entry.path: entry.owner for entry in walked.entries}
+    return Traced(graphdef, state, layers, targets, jaxpr_as_fun(jaxpr), places, owners)
 
 
 def described(model: nnx.Module) -> tuple[list[Layer], Walked]:

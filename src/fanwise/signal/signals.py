@@ -1,0 +1,185 @@
+"""From what a compiled pass gave to a LayerSignal for each layer."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fanwise.frameworks.observation import INPUT, Names
+from fanwise.layers import Leaf
+from fanwise.signal.measures import BACKWARD, FORWARD
+from fanwise.signal.naming import Numbering, numbering_of
+from fanwise.signal.occurrences import Occurrence
+from fanwise.signal.program import Measured, Program
+from fanwise.signal.trace_result import LayerSignal, Trace
+
+__all__ = ["Places", "trace_of"]
+
+_LOGS = ("log_second_moment", "log_gradient", "log_input")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer in a program: one output's mark, in one iteration of a stack.
+
+    Args:
+        path: with positions in stacks.
+        positions: in the stacks.
+        axes: which of the loops around are the stacks.
+        output: the number of the mark at the output.
+        input: the number of the mark at the input, None if that is not floating.
+        leaves: the arrays that the layer itself has.
+        kind: torch's class.
+        call: how often it ran before.
+    """
+
+    path: str
+    positions: tuple[int, ...]
+    axes: tuple[int, ...]
+    output: int
+    input: int | None
+    leaves: tuple[Leaf, ...]
+    kind: str | None
+    call: int
+
+
+class Places:
+    """Where the layers of a program are, the same for each pass."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        observed = program.observed
+        self._leaves: dict[tuple[Names, tuple[int, ...]], list[Leaf]] = defaultdict(list)
+        for layer in observed.layers:
+            for leaf in layer.leaves:
+                at = (observed.owners[leaf.path], tuple(index for _, index in leaf.stack))
+                self._leaves[at].append(leaf)
+        self._kinds = {layer.path: layer.kind for layer in observed.layers}
+
+    @cached_property
+    def every(self) -> list[Place]:
+        """In order of execution: of a stack, all of one layer and then all of the next."""
+        listed: list[tuple[Any, Place]] = []
+        starts: dict[Any, int] = {}
+        for output, before in _outputs(self.program.occurrences):
+            mark = self.program.occurrences[output]
+            numbering, axes = self._numbering(mark)
+            stacks = [
+                (mark.names[:at], mark.lengths[: axis + 1])
+                for at, axis in zip(numbering.at, axes, strict=True)
+            ]
+            for positions in numbering.positions():
+                turns = zip((starts.setdefault(s, output) for s in stacks), positions, strict=True)
+                path = numbering.path(mark.names, positions)
+                own = tuple(self._leaves.get((mark.names, positions), ()))
+                place = Place(path, positions, axes, output, before, own, self._kinds.get(path), 0)
+                listed.append(((*turns, (output, -1)), place))
+        listed.sort(key=lambda entry: entry[0])
+        calls: Counter[Any] = Counter()
+        found = []
+        for _, place in listed:
+            at = (place.path, self.program.occurrences[place.output].source)
+            found.append(replace(place, call=calls[at]))
+            calls[at] += 1
+        return found
+
+    def _numbering(self, mark: Occurrence) -> tuple[Numbering, tuple[int, ...]]:
+        observed = self.program.observed
+        numbering = numbering_of(mark.names, observed.layers, observed.owners)
+        axes = numbering.axes_in(mark.lengths)
+        # A loop over time runs the same layer again: its measures are averaged.
+        return (Numbering((), ()), ()) if axes is None else (numbering, axes)
+
+
+def _outputs(occurrences: Sequence[Occurrence]) -> Iterator[tuple[int, int | None]]:
+    """The marks at outputs, each with that at the layer's input."""
+    open_inputs: dict[Any, list[int]] = defaultdict(list)
+    for index, mark in enumerate(occurrences):
+        at = (mark.names, mark.source)
+        if mark.role == INPUT:
+            open_inputs[at].append(index)
+        else:
+            yield index, open_inputs[at].pop() if open_inputs[at] else None
+
+
+def trace_of(places: Places, measured: Measured) -> Trace:
+    """What one pass measured, by layer."""
+    occurrences = places.program.occurrences
+    outputs = [index for index, mark in enumerate(occurrences) if mark.role != INPUT]
+    number = {index: n for n, index in enumerate(outputs)}
+    around = {m.names[:n] for m in occurrences for n in range(len(m.names)) if m.role != INPUT}
+    layers: list[LayerSignal] = []
+    blocks: list[LayerSignal] = []
+    at: dict[tuple[int, tuple[int, ...]], int] = {}
+    for place in places.every:
+        mark = occurrences[place.output]
+        forward = _chosen(measured.marks[place.output], place, FORWARD)
+        backward = _chosen(measured.gradients[number[place.output]], place, BACKWARD)
+        log_input, before = math.nan, None
+        if place.input is not None:
+            log_input = _chosen(measured.marks[place.input], place, ("log_input",))["log_input"]
+            fed_by = occurrences[place.input].fed_by
+            before = None if fed_by is None else at.get((fed_by, place.positions))
+        is_block = mark.names in around
+        own = layers if not is_block else blocks
+        ratio = forward["log_second_moment"] - own[-1].log_second_moment if own else math.nan
+        own.append(
+            LayerSignal(
+                path=place.path,
+                source=mark.source,
+                kind=place.kind,
+                shape=mark.shape,
+                log_input=log_input,
+                activation=None if mark.activation is None else mark.activation.name,
+                log_weight_gradient=_of_weights(place, measured.weight_gradients),
+                before=before,
+                is_normalized=mark.is_normalized,
+                is_block=is_block,
+                call=place.call,
+                log_ratio=math.nan if is_block else ratio,
+                **forward,
+                **backward,
+            )
+        )
+        if not is_block:
+            at[place.output, place.positions] = len(layers) - 1
+    return Trace(tuple(layers), tuple(blocks), measured.log_input, measured.log_output)
+
+
+def _chosen(values: Any, place: Place, names: Sequence[str]) -> dict[str, float]:
+    """Measures in the place's iteration, averaged over loops that are no stacks."""
+    values = np.moveaxis(np.asarray(values, np.float64), place.axes, range(len(place.axes)))
+    flat = values[place.positions].reshape(-1, len(names))
+    return {
+        name: _mean_of_logs(own) if name in _LOGS else _mean(own)
+        for name, own in zip(names, flat.T, strict=True)
+    }
+
+
+def _mean(values: Any) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def _mean_of_logs(logs: Any, sizes: Any = 1.0) -> float:
+    """The logarithm of the mean of what the logarithms are of."""
+    logs = np.asarray(logs, np.float64)
+    largest = logs.max()
+    if not np.isfinite(largest):
+        return float(largest)
+    shares = np.broadcast_to(sizes, logs.shape)
+    return float(np.log((shares * np.exp(logs - largest)).sum() / shares.sum()) + largest)
+
+
+def _of_weights(place: Place, measured: Any) -> float:
+    """Of the layer's matrices and kernels; of all it has where it has none of these."""
+    known = [leaf for leaf in place.leaves if leaf.path in measured]
+    chosen = [leaf for leaf in known if len(leaf.shape) > 1] or known
+    if not chosen:
+        return math.nan
+    logs = [float(measured[leaf.path][place.positions]) for leaf in chosen]
+    return _mean_of_logs(logs, [math.prod(leaf.shape) for leaf in chosen])
