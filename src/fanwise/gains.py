@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from fanwise.expectation import normal_expectation
 from fanwise.validation import choice
 
 __all__ = ["NONLINEARITIES", "calculate_gain", "gain_of"]
@@ -116,7 +117,7 @@ def gain_of(fn: Callable[[jax.Array], jax.Array]) -> float:
 
     Returns:
         The gain, a Python float, to about 1e-6 relative or better: by Gauss-Hermite quadrature,
-        or, for functions with kinks and jumps, by Gauss-Legendre panels that are halved until
+        or, for functions with kinks and jumps, by Clenshaw-Curtis panels that are halved until
         they agree.
 
     Raises:
@@ -149,68 +150,10 @@ def gain_of(fn: Callable[[jax.Array], jax.Array]) -> float:
         with np.errstate(over="ignore"):
             return values.astype(np.float64) ** 2
 
-    moment = _normal_expectation(square)
+    moment = normal_expectation(square)
     if not (0 < moment < math.inf):
         raise ValueError(
             f"gain_of: E[f(z)^2] must be positive and finite, got {moment} for {fn!r}; no gain "
             f"makes up for that"
         )
     return 1 / math.sqrt(moment)
-
-
-_Integrand = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
-
-# Where the standard normal density falls below 1e-80: room for integrands that grow like exp.
-_REACH = 20.0
-_ORDER, _PANELS, _NODES = 100, 64, 16
-_TOLERANCE = 1e-9
-
-
-def _normal_expectation(integrand: _Integrand) -> float:
-    """E[integrand(z)] for standard normal z."""
-    points, weights = np.polynomial.hermite_e.hermegauss(_ORDER)
-    hermite = float(integrand(points) @ weights) / math.sqrt(2 * math.pi)
-    # Gauss-Hermite is exact to rounding for smooth functions and cannot tell when it is not: a
-    # kink or a jump between two nodes may escape any two orders. The panels decide.
-    if not math.isfinite(hermite):
-        return hermite
-    panels = _adaptive_expectation(integrand)
-    return hermite if abs(hermite - panels) <= _TOLERANCE * abs(hermite) else panels
-
-
-def _adaptive_expectation(integrand: _Integrand) -> float:
-    """Sum of Gauss-Legendre panels over the normal density, halving those not yet settled.
-
-    A jump is boxed in by one panel a level, so that the panels around it shrink below the
-    tolerance after some thirty levels. Panels are evaluated in blocks of one size, because JAX
-    compiles anew for each shape.
-    """
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-
-    def integrals(left: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.float64]:
-        results = []
-        for start in range(0, len(left), _PANELS):
-            block = np.resize(left[start : start + _PANELS], _PANELS)
-            points = block[:, None] + width * (nodes + 1) / 2
-            density = np.exp(-(points**2) / 2) / math.sqrt(2 * math.pi)
-            product = integrand(points.ravel()).reshape(points.shape) * density
-            results.append((product @ weights * width / 2)[: len(left) - start])
-        return np.concatenate(results)
-
-    width = 2 * _REACH / _PANELS
-    left = np.asarray(-_REACH + width * np.arange(_PANELS), np.float64)
-    whole = integrals(left, width)
-    if not np.isfinite(whole).all() or max(whole[0], whole[-1]) > _TOLERANCE * whole.sum():
-        return math.inf  # it grows faster than the density falls
-    settled, scale = 0.0, float(np.abs(whole).sum())
-    for _ in range(48):
-        width /= 2
-        halves = np.concatenate([left, left + width])
-        parts = integrals(halves, width)
-        both = parts[: len(left)] + parts[len(left) :]
-        open_ = np.abs(both - whole) > _TOLERANCE * scale * 1e-2
-        settled += float(both[~open_].sum())
-        if not open_.any():
-            return settled
-        left, whole = halves[np.tile(open_, 2)], parts[np.tile(open_, 2)]
-    return settled + float(whole.sum())
