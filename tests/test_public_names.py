@@ -38,6 +38,7 @@ NAMES = {
     "orthogonal",
     "port",
     "recipes",
+    "signal",
     "sparse",
     "torch",
     "torch_default",

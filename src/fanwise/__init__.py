@@ -34,7 +34,7 @@ from fanwise.rules import by_kind, by_path, chain, torch_default
 
 if TYPE_CHECKING:
     from fanwise import porting as port
-    from fanwise import recipes
+    from fanwise import recipes, signal
     from fanwise.frameworks import equinox, haiku, linen, nnx, torch
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "orthogonal",
     "port",
     "recipes",
+    "signal",
     "sparse",
     "torch",
     "torch_default",
@@ -88,7 +89,7 @@ _FRAMEWORKS = {
 }
 
 # Few need them, and they would take a few milliseconds.
-_RARE = {"port": "fanwise.porting", "recipes": "fanwise.recipes"}
+_RARE = {"port": "fanwise.porting", "recipes": "fanwise.recipes", "signal": "fanwise.signal"}
 
 
 def __getattr__(name: str) -> Any:
