@@ -1,0 +1,102 @@
+"""Drift: how far apart the layers of one model are in scale, in decades."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fanwise.signal.profile import DECADE, Direction, is_broken, moment_of
+from fanwise.signal.trace_result import LayerSignal, Trace
+
+__all__ = ["Drift", "counted", "drift_of"]
+
+# A table's scale is a choice of its own and not what a layer makes of its input.
+_TABLES = ("Embed", "Embedding", "EmbeddingBag")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The drift of one model.
+
+    Args:
+        forward: of the layers' outputs, in decades of the second moment; inf if the signal is
+            lost.
+        backward: of the gradients there.
+    """
+
+    forward: float
+    backward: float
+
+
+def drift_of(trace: Trace) -> Drift:
+    r"""How far apart the largest and the smallest second moment of a model's layers are.
+
+    .. math:: \text{drift} = \max_l \log_{10} q_l - \min_l \log_{10} q_l
+
+    with :math:`q_l` the second moment of layer l's output (forward) or of the gradient there
+    (backward). One learning rate has to serve all layers, and one number format: what matters is
+    how far they are apart, not how far they are from the input or from the loss, whose scale is
+    the data's. For a chain whose layers all multiply by the same factor it is the factor's
+    logarithm times the number of layers.
+
+    Which layers count:
+
+    - Not those whose output goes into a normalization and nowhere else. Their scale is divided
+      out, forward; and backward the gradient at their output is divided by it, which the layers
+      before do not see either.
+    - Not the last one. How many outputs a model has for each of its last features is one factor,
+      that comes once however deep the model is; and so is the first layer's, which the drift
+      between layers does not hold either. He et al. (2015) leave out the first for that reason.
+    - Not an embedding, forward: its scale is its table's, not what became of a signal.
+
+    A signal with values that are not finite, at any layer, has an infinite drift. So has one that
+    is lost: an output of zeros, or a gradient of zeros at the first layer. A layer of zeros by
+    itself does not count: blocks whose last scale starts at zero are common in residual
+    networks, and the signal goes past them.
+
+    Args:
+        trace: of one model.
+
+    Returns:
+        A Drift in decades of the second moment; 2 decades are a factor of 10 in the size of the
+        values. 0 where fewer than two layers count.
+
+    Example:
+        >>> layers = tuple(
+        ...     LayerSignal(f"fc{i}", "Dense", "Linear", (2, 3), -i * DECADE, log_gradient=0.0)
+        ...     for i in range(4)
+        ... )
+        >>> drift_of(Trace(layers, (), 0.0, -3.0))
+        Drift(forward=2.0, backward=0.0)
+
+    References:
+        He et al. (2015), Delving deep into rectifiers, section 2.2.
+    """
+    return Drift(_drift(trace, "forward"), _drift(trace, "backward"))
+
+
+def counted(layers: Sequence[LayerSignal], direction: Direction) -> list[LayerSignal]:
+    """The layers whose scale counts, see :func:`drift_of`."""
+    return [
+        signal
+        for signal in layers[:-1]
+        if not signal.is_normalized
+        and not (direction == "forward" and (signal.source in _TABLES or signal.kind in _TABLES))
+    ]
+
+
+def _drift(trace: Trace, direction: Direction) -> float:
+    if any(is_broken(signal, direction) for signal in trace.layers) or _is_lost(trace, direction):
+        return math.inf
+    sizes = [moment_of(signal, direction) for signal in counted(trace.layers, direction)]
+    # Zeros that are gone past, and what was not measured: of integers, for example.
+    logs = [size for size in sizes if math.isfinite(size)]
+    return (max(logs) - min(logs)) / DECADE if logs else 0.0
+
+
+def _is_lost(trace: Trace, direction: Direction) -> bool:
+    moments = [moment_of(signal, direction) for signal in trace.layers]
+    measured = [moment for moment in moments if not math.isnan(moment)]
+    if direction == "backward":
+        return measured[:1] == [-math.inf]
+    end = measured[-1:] if math.isnan(trace.log_output) else [trace.log_output]
+    return end == [-math.inf]

@@ -1,0 +1,103 @@
+"""Why a choice between rules matters or not, as far as the traces tell."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from fanwise.layers import family
+from fanwise.signal.drift import Drift
+from fanwise.signal.trace_result import LayerSignal, Trace
+
+__all__ = ["reasons"]
+
+_MATRICES = ("Linear", "Conv", "ConvTranspose", "MultiheadAttention")
+
+# Layers between which there is something to drift.
+_FEW = 4
+
+
+def reasons(
+    traces: Mapping[str, Sequence[Trace]],
+    equal: Sequence[str],
+    matters: bool,
+    is_lost: bool,
+    drifts: Mapping[str, Drift],
+) -> list[str]:
+    """Sentences, each with its figures.
+
+    Args:
+        traces: of each rule, one for each seed.
+        equal: the rules that are as good as the best one.
+        matters: whether there are others.
+        is_lost: whether none carries the signal.
+        drifts: of each rule.
+    """
+    layers = next(iter(traces.values()))[0].layers
+    found = [_lost(drifts)] if not is_lost else []
+    if not is_lost and not matters:
+        found += [_shallow(layers), _normalized(layers), _joined(layers)]
+    if not is_lost and {"fan_in", "fan_out"} <= set(equal):
+        found.append(_either(layers, drifts))
+    if max(len(own) for own in traces.values()) == 1:
+        found.append("With one seed the noise is not known; several tell what is chance.")
+    return [reason for reason in found if reason]
+
+
+def _lost(drifts: Mapping[str, Drift]) -> str:
+    lost = [
+        rule
+        for rule, drift in drifts.items()
+        if math.isinf(drift.forward) or math.isinf(drift.backward)
+    ]
+    if not lost:
+        return ""
+    return (
+        f"With {', '.join(lost)} the signal or the gradient ends in zeros or in values that are "
+        f"not finite, for some seed at least."
+    )
+
+
+def _is_matrix(signal: LayerSignal) -> bool:
+    return signal.kind is not None and family(signal.kind) in _MATRICES
+
+
+def _shallow(layers: Sequence[LayerSignal]) -> str:
+    count = sum(map(_is_matrix, layers))
+    if count >= _FEW or count == 0:
+        return ""
+    plural = "layer has" if count == 1 else "layers have"
+    return f"Only {count} {plural} a matrix: no factor is repeated often enough to drift."
+
+
+def _normalized(layers: Sequence[LayerSignal]) -> str:
+    matrices = [signal for signal in layers if _is_matrix(signal)]
+    through = sum(signal.is_normalized for signal in matrices)
+    if not through:
+        return ""
+    return (
+        f"{through} of {len(matrices)} layers with a matrix go straight into a normalization, "
+        f"which divides their scale out again, whatever the rule."
+    )
+
+
+def _joined(layers: Sequence[LayerSignal]) -> str:
+    """Where several layers come together, after the first."""
+    joined = sum(signal.before is None for signal in layers[1:] if _is_matrix(signal))
+    if joined < 2:
+        return ""
+    return (
+        f"{joined} layers take what several others come together to (residual connections, "
+        f"concatenations, attention): where the signal goes past a layer, the layer's factor is "
+        f"not multiplied into it."
+    )
+
+
+def _either(layers: Sequence[LayerSignal], drifts: Mapping[str, Drift]) -> str:
+    one, other = drifts["fan_in"], drifts["fan_out"]
+    widths = [signal.shape[-1] for signal in layers if _is_matrix(signal) and signal.shape]
+    ratio = f", here of widths from {min(widths)} to {max(widths)}" if widths else ""
+    return (
+        f"fan_in and fan_out differ by n_in/n_out at each layer, forward ({one.forward:.1f} and "
+        f"{other.forward:.1f} decades) and backward ({one.backward:.1f} and "
+        f"{other.backward:.1f}). In a chain these factors cancel but for a ratio of widths"
+        f"{ratio}, which does not grow with depth: either is enough (He et al. 2015, section 2.2)."
+    )
