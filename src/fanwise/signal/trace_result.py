@@ -124,6 +124,24 @@ class Trace:
         known = ", ".join(signal.path for signal in (*self.layers, *self.blocks))
         raise KeyError(f"path must be one of {known}, got {path!r}")
 
+    def table(self, width: int | None = None) -> str:
+        """A row for each layer, in order of execution.
+
+        See :func:`fanwise.signal.table.table_of`.
+
+        Args:
+            width: in characters at most; None is the terminal's, up to 120.
+
+        Raises:
+            ImportError: without rich, which only those need who print.
+        """
+        from fanwise.signal.table import table_of
+
+        return table_of(self, width)
+
+    def __str__(self) -> str:
+        return self.table()
+
 
 def _exp(log: float) -> float:
     try:
