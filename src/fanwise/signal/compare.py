@@ -83,5 +83,5 @@ def compare(
         if places is None:
             places = Places(program_of(observed, arrays, pass_key, loss))
         measured = places.program.run(arrays, observed.inputs, pass_key)
-        traces[name].append(trace_of(places, measured))
+        traces[name].append(trace_of(places, measured, rules[name]))
     return Comparison({name: tuple(own) for name, own in traces.items()})

@@ -32,7 +32,9 @@ class Occurrence:
         activation: the elementwise function that an output goes into.
         fed_by: the position of the output that an input is, through elementwise functions and
             reshapes at most.
-        uses: what an output goes into as it is: normalizations or others.
+        uses: what an output goes into: for each layer, the position of the mark at its input and
+            whether it gets the output as it is; None for anything else.
+        convolution: the one convolution that the layer runs, as an equation.
     """
 
     names: tuple[str, ...]
@@ -42,12 +44,13 @@ class Occurrence:
     lengths: tuple[int, ...]
     activation: Elementwise | None = None
     fed_by: int | None = None
-    uses: set[str] = field(default_factory=set)
+    uses: list[tuple[int, bool] | None] = field(default_factory=list)
+    convolution: Any = None
 
     @property
-    def is_normalized(self) -> bool:
-        """Whether an output goes into a normalization and nowhere else."""
-        return self.uses == {"normalization"}
+    def is_normalization(self) -> bool:
+        """Whether the layer sets the scale of what it gets."""
+        return self.source in _NORMALIZATIONS
 
 
 class _Tag(NamedTuple):
@@ -79,15 +82,30 @@ def known_numbers(jaxpr: Any, constants: Sequence[Any]) -> dict[Any, Any]:
 
 def occurrences_of(jaxpr: Any, constants: Sequence[Any]) -> list[Occurrence]:
     """All marks of a closed program."""
-    walk = _Walk()
+    walk = _Walk(_around(jaxpr))
     outputs = walk.run(jaxpr, known_numbers(jaxpr, constants), [None] * len(jaxpr.invars), ())
     walk.use(outputs)
     return walk.found
 
 
+def _around(jaxpr: Any) -> set[tuple[str, ...]]:
+    """The names of modules that have layers inside."""
+    names: set[tuple[str, ...]] = set()
+    for equation in jaxpr.eqns:
+        if equation.primitive is mark_p:
+            own = equation.params["names"]
+            names.update(own[:length] for length in range(len(own)))
+        for program in programs_in(equation):
+            names |= _around(program)
+    return names
+
+
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, blocks: set[tuple[str, ...]]) -> None:
+        self.blocks = blocks
         self.found: list[Occurrence] = []
+        # Since the last mark at an input.
+        self.convolutions: list[Any] = []
 
     def run(
         self,
@@ -112,10 +130,10 @@ class _Walk:
         return [read(v) for v in jaxpr.outvars]
 
     def use(self, tags: Sequence[_Tag | None]) -> None:
-        """Note that outputs are used by something that is no normalization."""
+        """Note that outputs are used by something that is no layer."""
         for tag in tags:
             if tag is not None:
-                self.found[tag.occurrence].uses.add("other")
+                self.found[tag.occurrence].uses.append(None)
 
     def _mark(
         self,
@@ -130,12 +148,14 @@ class _Walk:
         one = Occurrence(names, source, role, equation.invars[0].aval.shape, lengths)
         self.found.append(one)
         if role == INPUT:
-            one.fed_by = None if tag is None else tag.occurrence
-            if source in _NORMALIZATIONS and tag is not None:
-                uses = self.found[tag.occurrence].uses
-                uses.add("normalization" if tag.is_exact else "other")
-                return None
-            return tag
+            self.convolutions = []
+            if tag is None or names in self.blocks:
+                return tag
+            one.fed_by = tag.occurrence
+            self.found[tag.occurrence].uses.append((len(self.found) - 1, tag.is_exact))
+            return None
+        if len(self.convolutions) == 1:
+            one.convolution = self.convolutions[0]
         one.activation = region_of(jaxpr, equation.outvars[0], constants, is_around(names))
         if tag is not None:
             inner = self.found[tag.occurrence].names
@@ -156,6 +176,8 @@ class _Walk:
             others = [v for v, tag in zip(equation.invars, tags, strict=True) if tag is None]
             if all(v.aval.shape == () for v in others):
                 return [_Tag(next(iter(known)).occurrence, False) for _ in none]
+        if name == "conv_general_dilated":
+            self.convolutions.append(equation)
         program = sub_program(equation)
         if program is None and name == "remat2":
             program = equation.params["jaxpr"]

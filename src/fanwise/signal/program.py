@@ -26,9 +26,9 @@ class Measured:
     Args:
         marks: for each mark, what was measured forward, loops in front.
         gradients: the same backward, for marks at outputs.
-        weights: for each array that is trained, the logarithm of its second moment, positions of
-            stacked layers in front.
-        weight_gradients: the same for the gradient.
+        weights: for each array that is trained, the logarithm of its second moment and of the
+            square of its mean, positions of stacked layers in front.
+        weight_gradients: the logarithm of the gradient's second moment, the same way.
         log_input: of the model's input; nan if nothing of it is floating.
         log_output: of the model's output.
     """
@@ -102,8 +102,10 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
         both = jax.value_and_grad(objective, argnums=(0, 1), has_aux=True)
         (_, (marks, log_output)), (gradients, measured) = both(trained, sinks, rest, inputs, key)
         own = [stacks.get(path, ()) for path in trained_paths]
-        of_weights = [_of_stack(*each) for each in zip(trained, own, strict=True)]
-        of_gradients = [_of_stack(*each) for each in zip(gradients, own, strict=True)]
+        of_weights = [_stacked(_moments, *each) for each in zip(trained, own, strict=True)]
+        of_gradients = [
+            _stacked(log_second_moment, *each) for each in zip(gradients, own, strict=True)
+        ]
         return marks, measured, of_weights, of_gradients, _log_of(inputs), log_output
 
     trained_paths = [path for path in paths if path in observed.weights]
@@ -155,8 +157,13 @@ def _stacks(layers: Sequence[Layer]) -> dict[Any, tuple[int, ...]]:
     }
 
 
-def _of_stack(array: Any, axes: tuple[int, ...]) -> Any:
-    measure: Any = log_second_moment
+def _moments(array: Any) -> Any:
+    mean = array.astype(jnp.promote_types(array.dtype, jnp.float32)).mean()
+    return jnp.stack([log_second_moment(array), log_second_moment(mean)])
+
+
+def _stacked(measure: Any, array: Any, axes: tuple[int, ...]) -> Any:
+    """A measure of each layer of a stack."""
     for axis in reversed(axes):
         measure = jax.vmap(measure, in_axes=axis)
     return measure(array)

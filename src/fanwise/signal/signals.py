@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 
 from fanwise.frameworks.observation import INPUT, Names
-from fanwise.layers import Leaf
+from fanwise.layers import Layer, Leaf
+from fanwise.rules import Rule
+from fanwise.signal.convolution import window_of
+from fanwise.signal.expected import Link, with_expected
 from fanwise.signal.measures import BACKWARD, FORWARD
 from fanwise.signal.naming import Numbering, numbering_of
 from fanwise.signal.occurrences import Occurrence
 from fanwise.signal.program import Measured, Program
+from fanwise.signal.steps import step_of
+from fanwise.signal.theory import Step
 from fanwise.signal.trace_result import LayerSignal, Trace
 
 __all__ = ["Places", "trace_of"]
@@ -33,7 +38,7 @@ class Place:
         output: the number of the mark at the output.
         input: the number of the mark at the input, None if that is not floating.
         leaves: the arrays that the layer itself has.
-        kind: torch's class.
+        layer: what it is in torch, as far as it is one of the model's layers.
         call: how often it ran before.
     """
 
@@ -43,7 +48,7 @@ class Place:
     output: int
     input: int | None
     leaves: tuple[Leaf, ...]
-    kind: str | None
+    layer: Layer | None
     call: int
 
 
@@ -58,7 +63,7 @@ class Places:
             for leaf in layer.leaves:
                 at = (observed.owners[leaf.path], tuple(index for _, index in leaf.stack))
                 self._leaves[at].append(leaf)
-        self._kinds = {layer.path: layer.kind for layer in observed.layers}
+        self._layers = {layer.path: layer for layer in observed.layers}
 
     @cached_property
     def every(self) -> list[Place]:
@@ -76,7 +81,7 @@ class Places:
                 turns = zip((starts.setdefault(s, output) for s in stacks), positions, strict=True)
                 path = numbering.path(mark.names, positions)
                 own = tuple(self._leaves.get((mark.names, positions), ()))
-                place = Place(path, positions, axes, output, before, own, self._kinds.get(path), 0)
+                place = Place(path, positions, axes, output, before, own, self._layers.get(path), 0)
                 listed.append(((*turns, (output, -1)), place))
         listed.sort(key=lambda entry: entry[0])
         calls: Counter[Any] = Counter()
@@ -86,6 +91,25 @@ class Places:
             found.append(replace(place, call=calls[at]))
             calls[at] += 1
         return found
+
+    def step(self, place: Place, measured: Measured, rule: Rule | None) -> Step | None:
+        """What the layer does to second moments, None if theory does not know."""
+        layer, mark = place.layer, self.program.occurrences[place.output]
+        if layer is None or place.input is None:
+            return None
+        is_convolution = len(layer.shapes.get("weight", ())) > 2
+        window = None
+        if is_convolution:
+            window = window_of(mark.convolution, self.program.occurrences[place.input].shape)
+            if window is None:
+                return None
+        known = {
+            piece.name: _second_moment(leaf, measured.weights[leaf.path][place.positions])
+            for leaf in place.leaves
+            if leaf.path in measured.weights
+            for piece in leaf.pieces
+        }
+        return step_of(layer, rule, mark.activation, measured=known, window=window)
 
     def _numbering(self, mark: Occurrence) -> tuple[Numbering, tuple[int, ...]]:
         observed = self.program.observed
@@ -106,8 +130,15 @@ def _outputs(occurrences: Sequence[Occurrence]) -> Iterator[tuple[int, int | Non
             yield index, open_inputs[at].pop() if open_inputs[at] else None
 
 
-def trace_of(places: Places, measured: Measured) -> Trace:
-    """What one pass measured, by layer."""
+def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Trace:
+    """What one pass measured, by layer.
+
+    Args:
+        places: where the layers are.
+        measured: what the pass gave.
+        rule: theory goes by its distributions, and by the weights' own second moments where it
+            says nothing.
+    """
     occurrences = places.program.occurrences
     outputs = [index for index, mark in enumerate(occurrences) if mark.role != INPUT]
     number = {index: n for n, index in enumerate(outputs)}
@@ -115,6 +146,7 @@ def trace_of(places: Places, measured: Measured) -> Trace:
     layers: list[LayerSignal] = []
     blocks: list[LayerSignal] = []
     at: dict[tuple[int, tuple[int, ...]], int] = {}
+    links: list[Link] = []
     for place in places.every:
         mark = occurrences[place.output]
         forward = _chosen(measured.marks[place.output], place, FORWARD)
@@ -131,13 +163,13 @@ def trace_of(places: Places, measured: Measured) -> Trace:
             LayerSignal(
                 path=place.path,
                 source=mark.source,
-                kind=place.kind,
+                kind=None if place.layer is None else place.layer.kind,
                 shape=mark.shape,
                 log_input=log_input,
                 activation=None if mark.activation is None else mark.activation.name,
                 log_weight_gradient=_of_weights(place, measured.weight_gradients),
                 before=before,
-                is_normalized=mark.is_normalized,
+                is_normalized=_is_normalized(mark, occurrences),
                 is_block=is_block,
                 call=place.call,
                 log_ratio=math.nan if is_block else ratio,
@@ -147,7 +179,24 @@ def trace_of(places: Places, measured: Measured) -> Trace:
         )
         if not is_block:
             at[place.output, place.positions] = len(layers) - 1
+            links.append(Link(places.step(place, measured, rule), len(mark.uses) == 1))
+    layers = with_expected(layers, links)
     return Trace(tuple(layers), tuple(blocks), measured.log_input, measured.log_output)
+
+
+def _is_normalized(mark: Occurrence, occurrences: Sequence[Occurrence]) -> bool:
+    """Whether an output goes into normalizations, as it is, and nowhere else."""
+    return bool(mark.uses) and all(
+        use is not None and use[1] and occurrences[use[0]].is_normalization for use in mark.uses
+    )
+
+
+def _second_moment(leaf: Leaf, logs: Any) -> float:
+    """Of a parameter; nan where its mean is further from 0 than six standard errors."""
+    log_moment, log_mean = float(logs[0]), float(logs[1])
+    if log_mean + math.log(max(math.prod(leaf.shape), 1)) > log_moment + math.log(36):
+        return math.nan
+    return math.exp(log_moment)
 
 
 def _chosen(values: Any, place: Place, names: Sequence[str]) -> dict[str, float]:

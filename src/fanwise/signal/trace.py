@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fanwise.rules import Rule
 from fanwise.signal.models import observed_of
 from fanwise.signal.program import Loss, program_of
 from fanwise.signal.signals import Places, trace_of
@@ -17,6 +18,7 @@ def trace(
     key: Any,
     *,
     loss: Loss | None = None,
+    rule: Rule | None = None,
     method: Any = None,
     **options: Any,
 ) -> Trace:
@@ -32,6 +34,8 @@ def trace(
             keys of their own, ``{"params": ..., "dropout": ...}``.
         loss: a number from the model's outputs, whose gradient is taken. Without it, the gradient
             at the outputs is standard normal: numbers then depend on the model alone.
+        rule: the rule by which the variables were started. Theory then goes by its distributions,
+            else by the second moments that the weights happen to have.
         method: what to run instead of ``__call__``.
         options: keyword arguments of the method, such as ``train=True``. Statistics that a model
             updates (of batch norms) are thrown away.
@@ -60,4 +64,4 @@ def trace(
     observed = observed_of(model, x, options, method)
     arrays = observed.given(variables)
     program = program_of(observed, arrays, key, loss)
-    return trace_of(Places(program), program.run(arrays, observed.inputs, key))
+    return trace_of(Places(program), program.run(arrays, observed.inputs, key), rule)
