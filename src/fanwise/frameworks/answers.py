@@ -19,7 +19,7 @@ from fanwise.layouts import FLAX, TORCH
 from fanwise.rules import Rule, answer_of
 from fanwise.typing import DType, compute_dtype
 
-__all__ = ["Answered", "Slot", "answered", "sum_of"]
+__all__ = ["Answered", "Slot", "answered", "distribution_of", "sum_of"]
 
 At = tuple[tuple[int, int], ...] | None
 
@@ -175,6 +175,7 @@ def _with_terms(layer: Layer, names: set[str]) -> list[str]:
 
 
 def distribution_of(value: Any, layer: Layer, name: str) -> Any:
+    """The distribution that an initializer decides on for a parameter; anything else as it is."""
     if not isinstance(value, Initializer):
         return value
     try:
