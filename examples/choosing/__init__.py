@@ -1,0 +1,1 @@
+"""The parts of ``python -m examples.choose_mode``: data, models, and how they are trained."""
