@@ -38,7 +38,6 @@ class Comparison:
         <BLANKLINE>
         #  layer  fan_in
         1  fc       1.00
-        <BLANKLINE>
     """
 
     traces: Mapping[str, tuple[Trace, ...]]

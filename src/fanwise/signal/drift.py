@@ -10,7 +10,7 @@ from fanwise.signal.trace_result import LayerSignal, Trace
 __all__ = ["Drift", "counted", "drift_of"]
 
 # A table's scale is a choice of its own and not what a layer makes of its input.
-_TABLES = ("Embed", "Embedding", "EmbeddingBag")
+_TABLES = {"Embed", "Embedding", "EmbeddingBag"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def drift_of(trace: Trace) -> Drift:
     - Not the last one. How many outputs a model has for each of its last features is one factor,
       that comes once however deep the model is; and so is the first layer's, which the drift
       between layers does not hold either. He et al. (2015) leave out the first for that reason.
-    - Not an embedding, forward: its scale is its table's, not what became of a signal.
+    - Not an embedding: its scale is its table's, not what became of a signal, and the gradient at
+      its output is of that scale, or added up over what looks up the same place.
 
     A signal with values that are not finite, at any layer, has an infinite drift. So has one that
     is lost: an output of zeros, or a gradient of zeros at the first layer. A layer of zeros by
@@ -74,20 +75,19 @@ def drift_of(trace: Trace) -> Drift:
     return Drift(_drift(trace, "forward"), _drift(trace, "backward"))
 
 
-def counted(layers: Sequence[LayerSignal], direction: Direction) -> list[LayerSignal]:
+def counted(layers: Sequence[LayerSignal]) -> list[LayerSignal]:
     """The layers whose scale counts, see :func:`drift_of`."""
     return [
         signal
         for signal in layers[:-1]
-        if not signal.is_normalized
-        and not (direction == "forward" and (signal.source in _TABLES or signal.kind in _TABLES))
+        if not signal.is_normalized and not {signal.source, signal.kind} & _TABLES
     ]
 
 
 def _drift(trace: Trace, direction: Direction) -> float:
     if any(is_broken(signal, direction) for signal in trace.layers) or _is_lost(trace, direction):
         return math.inf
-    sizes = [moment_of(signal, direction) for signal in counted(trace.layers, direction)]
+    sizes = [moment_of(signal, direction) for signal in counted(trace.layers)]
     # Zeros that are gone past, and what was not measured: of integers, for example.
     logs = [size for size in sizes if math.isfinite(size)]
     return (max(logs) - min(logs)) / DECADE if logs else 0.0

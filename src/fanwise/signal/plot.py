@@ -1,17 +1,19 @@
 """The picture of a comparison: second moments over depth, forward and backward."""
 
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from fanwise.signal.plot_axis import decades_axis, names_axis
+from fanwise.signal.plot_axis import decades_axis, names_axis, verbatim
+from fanwise.signal.plot_line import DASHES, SIZE, draw_line
 from fanwise.signal.plot_style import Style, styles_for
 from fanwise.signal.profile import DECADE, Direction, Point, profile
 from fanwise.signal.trace_result import Trace
 
-__all__ = ["plot"]
+__all__ = ["figure_of", "plot"]
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 150
@@ -21,21 +23,10 @@ _LABELS: Mapping[Direction, tuple[str, str]] = {
     "backward": ("Backward", "second moment of the gradient\nat the output, $E[g^2]$ (log scale)"),
 }
 
-# Markers on a line are at most this many, so that they can be told apart.
-_MARKERS = 30
-
-_SIZE = 6.5
-
-# Hollow markers of so many layers would fill the panel at a size of 1.
-_CROWD = 400.0
-
-# How far apart the lines of the first and the last rule stand where there are few layers, in
-# layers.
-_DODGE = 0.24
-
 _ZERO = "$0$"
 
-_DASHES = (0, (4, 3))
+# Characters in a line of the legend.
+_LEGEND = 24
 
 # What a row of marks at the edge takes of the panel's height.
 _ROW = 0.055
@@ -69,6 +60,15 @@ def plot(
             f"path must end in {', '.join(_SUFFIXES)}, got {str(path)!r}; the suffix says what is "
             f"written"
         )
+    figure_of(traces, title).savefig(target, dpi=_DPI)
+
+
+def figure_of(traces: Mapping[str, Sequence[Trace]], title: str | None = None) -> Any:
+    """The picture as a ``matplotlib.figure.Figure``, see :func:`plot`.
+
+    Raises:
+        ImportError: without matplotlib.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -77,19 +77,18 @@ def plot(
             "plots need matplotlib, which is not installed: python -m pip install 'fanwise[report]'"
         ) from error
     names = [signal.name for signal in next(iter(traces.values()))[0].layers]
+    width = min(16.0, max(9.0, 6.0 + 0.2 * len(names)))
     # pyplot keeps figures and a backend for the whole process; a Figure of its own does not.
-    figure = Figure(
-        figsize=(min(16.0, max(9.0, 6.0 + 0.2 * len(names))), 8.0), layout="constrained"
-    )
+    figure = Figure(figsize=(width, 8.0), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(2, 1, sharex=True)
     styles = styles_for(traces)
     for axes, direction in zip(panels, _LABELS, strict=True):
         _panel(axes, traces, styles, direction)
     names_axis(panels[1], names)
-    _legend(figure, panels, traces, styles)
+    _legend(figure, traces, styles)
     figure.suptitle(title if title is not None else _title(traces))
-    figure.savefig(target, dpi=_DPI)
+    return figure
 
 
 def _title(traces: Mapping[str, Sequence[Trace]]) -> str:
@@ -112,10 +111,9 @@ def _panel(
     axes.set_ylabel(label)
     for index, (rule, points) in enumerate(profiles.items()):
         hollow = [signal.is_normalized for signal in traces[rule][0].layers]
-        _line(axes, points, hollow, styles[rule], index, len(profiles))
-    zero = {rule: _where(own, _is_zero) for rule, own in profiles.items()}
-    broken = {rule: _where(own, _is_broken) for rule, own in profiles.items()}
-    zero, broken = ({r: at for r, at in each.items() if at} for each in (zero, broken))
+        draw_line(axes, points, hollow, styles[rule], index, len(profiles))
+    zero = _where(profiles, lambda point: point.is_zero)
+    broken = _where(profiles, lambda point: point.broken)
     logs = [
         value / DECADE
         for points in profiles.values()
@@ -140,70 +138,19 @@ def _panel(
             )
 
 
-def _line(
-    axes: Any, points: Sequence[Point], hollow: Sequence[bool], style: Style, index: int, count: int
-) -> None:
-    """A rule's line through the layers that hand on their scale, and its markers."""
-    low, mean, high = (
-        [_decades(getattr(point, which), point) for point in points]
-        for which in ("low", "mean", "high")
-    )
-    # Each rule's markers begin at another layer, so that those of lines that coincide stand side
-    # by side; where there are few layers the lines themselves do.
-    step = max(math.ceil(len(points) / _MARKERS), min(count, len(points) // 4), 1)
-    aside = _DODGE * (index - (count - 1) / 2) / max(count - 1, 1) if step == 1 else 0.0
-    xs = [at + 1 + aside for at in range(len(points))]
-
-    def of(values: Sequence[float], places: Sequence[int]) -> list[float]:
-        return [values[at] for at in places]
-
-    through = [at for at in range(len(points)) if not hollow[at]]
-    x = of(xs, through)
-    axes.plot(x, of(mean, through), color=style.color, linewidth=style.width)
-    band = {"color": style.color, "alpha": 0.18, "linewidth": 0, "zorder": 1}
-    axes.fill_between(x, of(low, through), of(high, through), **band)
-    theory = [points[at].expected / DECADE for at in through]
-    axes.plot(x, theory, color=style.dark, linewidth=1.1, linestyle=_DASHES, zorder=3)
-    look = {"linestyle": "none", "marker": style.marker, "color": style.color, "zorder": 4}
-    marked = [at for at in through if at % step == index % step or _is_alone(mean, through, at)]
-    full = {"markersize": _SIZE, "markeredgecolor": "white", "markeredgewidth": 0.5}
-    axes.plot(of(xs, marked), of(mean, marked), **look, **full)
-    normalized = [at for at in range(len(points)) if hollow[at]]
-    x = of(xs, normalized)
-    axes.vlines(x, of(low, normalized), of(high, normalized), style.color, alpha=0.4)
-    size = min(_SIZE, _CROWD / len(points))
-    empty = {"markersize": size, "markerfacecolor": "white", "markeredgewidth": 1.2}
-    axes.plot(x, of(mean, normalized), **look, **empty)
-
-
-def _is_alone(mean: Sequence[float], through: Sequence[int], at: int) -> bool:
-    """Whether no line leads to a layer, so that only a marker shows it."""
-    place = through.index(at)
-    neighbours = [*through[max(place - 1, 0) : place], *through[place + 1 : place + 2]]
-    return all(math.isnan(mean[other]) for other in neighbours)
-
-
-def _decades(log: float, point: Point) -> float:
-    """Where a point is drawn; nan, that is nowhere, if it has a mark at the edge instead."""
-    is_drawn = math.isfinite(log) and not _is_broken(point)
-    return log / DECADE if is_drawn else math.nan
-
-
-def _is_zero(point: Point) -> bool:
-    return point.low == -math.inf
-
-
-def _is_broken(point: Point) -> bool:
-    return point.broken
-
-
-def _where(points: Sequence[Point], holds: Any) -> list[int]:
-    return [at for at, point in enumerate(points, start=1) if holds(point)]
+def _where(
+    profiles: Mapping[str, Sequence[Point]], holds: Callable[[Point], bool]
+) -> dict[str, list[int]]:
+    """The numbers of the layers of each rule of which something holds, if there are any."""
+    found = {
+        rule: [number for number, point in enumerate(points, start=1) if holds(point)]
+        for rule, points in profiles.items()
+    }
+    return {rule: numbers for rule, numbers in found.items() if numbers}
 
 
 def _legend(
     figure: Any,
-    panels: Any,
     traces: Mapping[str, Sequence[Trace]],
     styles: Mapping[str, Style],
 ) -> None:
@@ -216,10 +163,10 @@ def _legend(
             color=style.color,
             linewidth=style.width,
             marker=style.marker,
-            markersize=_SIZE,
+            markersize=SIZE,
             markeredgecolor="white",
             markeredgewidth=0.5,
-            label=rule,
+            label=_lines_of(rule),
         )
         for rule, style in styles.items()
     ]
@@ -231,7 +178,7 @@ def _legend(
     ]
     grey: dict[str, Any] = {"color": "0.35", "markersize": 6}
     if any(not math.isnan(point.expected) for point in points):
-        handles.append(Line2D([], [], linewidth=1, linestyle=_DASHES, label="theory", **grey))
+        handles.append(Line2D([], [], linewidth=1, linestyle=DASHES, label="theory", **grey))
     if any(signal.is_normalized for own in traces.values() for signal in own[0].layers):
         words = "goes into a\nnormalization"
         handles.append(
@@ -239,8 +186,15 @@ def _legend(
                 [], [], linestyle="none", marker="o", markerfacecolor="white", label=words, **grey
             )
         )
-    if any(map(_is_zero, points)):
+    if any(point.is_zero for point in points):
         handles.append(Line2D([], [], linestyle="none", marker=_ZERO, label="zero", **grey))
-    if any(map(_is_broken, points)):
+    if any(point.broken for point in points):
         handles.append(Line2D([], [], linestyle="none", marker="x", label="not finite", **grey))
-    figure.legend(handles=handles, loc="outside right upper", frameon=False)
+    # With the labels given apart: matplotlib drops those that begin with an underscore.
+    labels = [handle.get_label() for handle in handles]
+    figure.legend(handles, labels, loc="outside right upper", frameon=False)
+
+
+def _lines_of(rule: str) -> str:
+    """A rule's name in lines that leave room for the panels."""
+    return verbatim(textwrap.fill(rule, _LEGEND) or " ")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["decades_axis", "names_axis", "short_names"]
+__all__ = ["decades_axis", "names_axis", "short_names", "verbatim"]
 
 # The least height of a panel, in decades, so that noise does not fill it.
 _LEAST = 2.0
@@ -55,7 +55,7 @@ def names_axis(axes: Any, names: Sequence[str]) -> None:
     if len(names) <= _NAMED:
         axes.set_xticks(
             range(1, len(names) + 1),
-            short_names(names),
+            list(map(verbatim, short_names(names))),
             rotation=90 if sum(map(len, names)) > 60 else 0,
             fontsize="medium" if len(names) <= 15 else "small",
         )
@@ -82,3 +82,8 @@ def short_names(names: Sequence[str]) -> list[str]:
         for name in names
     ]
     return [f"{number} {name}" for number, name in enumerate(cut, start=1)]
+
+
+def verbatim(text: str) -> str:
+    """The text with its dollar signs kept from being read as mathematics."""
+    return text.replace("$", r"\$")

@@ -8,7 +8,7 @@ __all__ = ["Style", "styles_for"]
 # Okabe and Ito (2008), told apart by the colour-blind; without the yellow, which is faint on white.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
-_WIDEST, _THINNEST = 5.0, 1.4
+_WIDEST, _THINNEST = 4.5, 1.3
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def styles_for(rules: Iterable[str]) -> dict[str, Style]:
 
     Example:
         >>> [style.width for style in styles_for(["fan_in", "xavier"]).values()]
-        [5.0, 1.4]
+        [4.5, 1.3]
     """
     names = list(rules)
     styles = {}

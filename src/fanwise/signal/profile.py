@@ -34,6 +34,11 @@ class Point:
     expected: float
     broken: bool
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether the signal is zero for any seed."""
+        return self.low == -math.inf
+
 
 def moment_of(signal: LayerSignal, direction: Direction) -> float:
     """The logarithm of the second moment: of the output, or of the gradient there."""

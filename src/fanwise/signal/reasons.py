@@ -32,11 +32,13 @@ def reasons(
         drifts: of each rule.
     """
     layers = next(iter(traces.values()))[0].layers
-    found = [_lost(drifts)] if not is_lost else []
-    if not is_lost and not matters:
-        found += [_shallow(layers), _normalized(layers), _joined(layers)]
-    if not is_lost and {"fan_in", "fan_out"} <= set(equal):
-        found.append(_either(layers, drifts))
+    found = []
+    if not is_lost:
+        elsewhere = [_normalized(layers), _joined(layers)]
+        found.append(_lost(drifts))
+        found += [] if matters else [_shallow(layers), *elsewhere]
+        if {"fan_in", "fan_out"} <= set(equal) and not any(elsewhere):
+            found.append(_either(layers, drifts))
     if max(len(own) for own in traces.values()) == 1:
         found.append("With one seed the noise is not known; several tell what is chance.")
     return [reason for reason in found if reason]
@@ -70,13 +72,22 @@ def _shallow(layers: Sequence[LayerSignal]) -> str:
 
 def _normalized(layers: Sequence[LayerSignal]) -> str:
     matrices = [signal for signal in layers if _is_matrix(signal)]
-    through = sum(signal.is_normalized for signal in matrices)
-    if not through:
-        return ""
-    return (
-        f"{through} of {len(matrices)} layers with a matrix go straight into a normalization, "
-        f"which divides their scale out again, whatever the rule."
+    into = sum(signal.is_normalized for signal in matrices)
+    behind = sum(
+        signal.before is not None and _is_norm(layers[signal.before]) and not signal.is_normalized
+        for signal in matrices
     )
+    if not into and not behind:
+        return ""
+    go, take = ("goes" if into == 1 else "go"), ("takes" if behind == 1 else "take")
+    words = [f"{into} {go} straight into a normalization, which divides the scale out again"]
+    words += [f"{behind} {take} what comes from one, whose scale is the same whatever the rule"]
+    said = ", and ".join(word for word, n in zip(words, (into, behind), strict=True) if n)
+    return f"Of {len(matrices)} layers with a matrix {said}."
+
+
+def _is_norm(signal: LayerSignal) -> bool:
+    return "Norm" in (signal.kind or signal.source)
 
 
 def _joined(layers: Sequence[LayerSignal]) -> str:

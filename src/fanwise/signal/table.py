@@ -12,13 +12,18 @@ __all__ = ["comparison_table", "scientific", "table_of"]
 _WIDTH = 120
 _LONGEST_NAME = 36
 _GAP = 2
+# Decades between which numbers are written without an exponent: from 0.01, with room for what
+# logarithms lose of it, to what is rounded to 1000.
+_PLAIN = (-2 - 1e-9, math.log10(999.5))
+# Of float32 sums, relative to the root of the second moment, as a logarithm.
+_ROUNDING = 14.0
 _WHAT: Mapping[Direction, str] = {
     "forward": "second moment of each layer's output",
     "backward": "second moment of the gradient at each layer's output",
 }
 _TITLES = (
-    *("#", "layer", "kind", "shape", "mean", "E[y²]", "theory", "ratio", "kurtosis", "rank"),
-    *("idle", "units", "E[g²]", "theory", "weights"),
+    *("#", "layer", "kind", "shape", "mean", "E[y²]", "theory", "ratio", "kurt", "rank"),
+    *("idle", "E[g²]", "theory", "E[g_w²]"),
 )
 _NORMALIZED = "* the output goes into a normalization, which divides its scale out"
 
@@ -37,10 +42,8 @@ def scientific(log: float) -> str:
     if math.isinf(log):
         return "0" if log < 0 else "inf"
     decades = log / DECADE
-    if -2 <= decades < 3 - 5e-4:
-        value = math.exp(log)
-        digits = 2 if value >= 0.9995 else 3
-        return f"{value:.{max(0, digits - int(max(0.0, math.log10(value))))}f}"
+    if _PLAIN[0] <= decades < _PLAIN[1]:
+        return f"{math.exp(log):#.3g}".rstrip(".")
     exponent = math.floor(decades)
     mantissa = f"{10 ** (decades - exponent):.1f}"
     if mantissa == "10.0":
@@ -52,9 +55,10 @@ def table_of(trace: Trace, width: int | None = None) -> str:
     """What was measured of each layer, in order of execution.
 
     Columns: E[y²], the second moment of the output; theory's, where it says something; the ratio
-    to the layer before; the effective rank of the outputs over the batch; the share of elements
-    at which the activation behind has no slope, and of units that have none for any input; the
-    second moments of the gradient at the output and at the weights.
+    to the layer before; the kurtosis; the effective rank of the outputs over the batch; idle, the
+    share of elements at which the activation behind has no slope, and of units that have none for
+    any input; E[g²] and E[g_w²], the second moments of the gradient at
+    the output and at the weights.
 
     Args:
         trace: of one model.
@@ -89,14 +93,13 @@ def _row(number: int, signal: LayerSignal) -> list[str]:
         _name(signal),
         signal.kind or signal.source,
         "x".join(map(str, signal.shape)) or "scalar",
-        _plain(signal.mean),
+        _mean(signal),
         _moment(signal, "forward"),
         scientific(signal.log_expected),
         scientific(signal.log_ratio),
         _plain(signal.kurtosis),
         _plain(signal.effective_rank),
-        _share(signal.idle),
-        _share(signal.idle_units),
+        _idle(signal),
         _moment(signal, "backward"),
         scientific(signal.log_expected_gradient),
         scientific(signal.log_weight_gradient),
@@ -112,17 +115,31 @@ def _moment(signal: LayerSignal, direction: Direction) -> str:
     return "NaN" if math.isnan(moment) and is_broken(signal, direction) else scientific(moment)
 
 
+def _mean(signal: LayerSignal) -> str:
+    """The mean; 0 where it is nothing but rounding."""
+    if signal.mean != 0 and math.log(abs(signal.mean)) < signal.log_second_moment / 2 - _ROUNDING:
+        return "0"
+    return _plain(signal.mean)
+
+
 def _plain(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.2g}" if abs(value) < 1e4 else f"{value:.0e}"
 
 
-def _share(value: float) -> str:
-    if math.isnan(value):
+def _idle(signal: LayerSignal) -> str:
+    """Of the elements, and of the units."""
+    if math.isnan(signal.idle):
+        return "-"
+    return f"{_percent(signal.idle)}/{_percent(signal.idle_units)}"
+
+
+def _percent(share: float) -> str:
+    if math.isnan(share):
         return "-"
     # No rounding to none or to all where it is neither.
-    percent = min(max(round(100 * value), 1), 99) if 0 < value < 1 else round(100 * value)
+    percent = min(max(round(100 * share), 1), 99) if 0 < share < 1 else round(100 * share)
     return f"{percent}%"
 
 
@@ -146,8 +163,7 @@ def comparison_table(traces: Mapping[str, Sequence[Trace]], width: int | None = 
         note = ", measured/theory" if has_theory else ""
         parts.append(f"{direction}: {what}{note}")
         parts += _tables(first.layers, profiles, width or _WIDTH)
-    parts.append(_notes(traces, first))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_notes(traces, first)])
 
 
 def _tables(
@@ -186,7 +202,7 @@ def _cell(point: Point) -> str:
     return measured if math.isnan(point.expected) else f"{measured}/{scientific(point.expected)}"
 
 
-def _notes(traces: Mapping[str, Sequence[Trace]], first: Trace) -> str:
+def _notes(traces: Mapping[str, Sequence[Trace]], first: Trace) -> list[str]:
     seeds = {len(own) for own in traces.values()}
     count = " or ".join(map(str, sorted(seeds)))
     lines = [] if seeds == {1} else [f"geometric means over {count} seeds"]
@@ -194,7 +210,7 @@ def _notes(traces: Mapping[str, Sequence[Trace]], first: Trace) -> str:
         lines[0] += f"; {spread}"
     if any(signal.is_normalized for signal in first.layers):
         lines.append(_NORMALIZED)
-    return "\n".join(lines)
+    return ["\n".join(lines)] if lines else []
 
 
 def _widest(traces: Mapping[str, Sequence[Trace]]) -> str:
