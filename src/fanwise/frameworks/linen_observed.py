@@ -77,7 +77,7 @@ def observe(
         inputs=[value for value, array in zip(values, is_array, strict=True) if array],
         run=run,
         given=given,
-        rebuilt=lambda arrays: traced.rebuilt(traced.variables, arrays),
+        rebuilt=traced.rebuilt,
     )
     return Starting(observed, start)
 

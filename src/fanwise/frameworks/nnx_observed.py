@@ -112,6 +112,9 @@ def _observed(
             )
         return {path: raw(new.get(path, leaf)) for path, leaf in leaves.items()}
 
+    def rebuilt(state: Any, arrays: Arrays) -> nnx.State:
+        return nnx.state(refilled(graphdef, leaves, given(state) | arrays))
+
     return Observed(
         layers=layers,
         owners=owners,
@@ -123,7 +126,7 @@ def _observed(
         inputs=[value for value, array in zip(values, is_array, strict=True) if array],
         run=run,
         given=given,
-        rebuilt=lambda arrays: nnx.state(refilled(graphdef, leaves, arrays)),
+        rebuilt=rebuilt,
     )
 
 

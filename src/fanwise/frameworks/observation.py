@@ -35,7 +35,8 @@ class Observed:
         inputs: the model's inputs as arrays.
         run: the outputs, from arrays by path, inputs and a key.
         given: the user's arrays by path, from what the framework keeps them in.
-        rebuilt: what the framework keeps them in, from all arrays by path.
+        rebuilt: what the framework keeps them in, from what the user keeps them in, and new arrays
+            by path for some of them.
     """
 
     layers: Sequence[Layer]
@@ -44,7 +45,7 @@ class Observed:
     inputs: Sequence[Any]
     run: Callable[[Arrays, Sequence[Any], Any], Any]
     given: Callable[[Any], Arrays]
-    rebuilt: Callable[[Arrays], Any]
+    rebuilt: Callable[[Any, Arrays], Any]
 
 
 @dataclass(frozen=True)
