@@ -112,7 +112,7 @@ def _observed(
             )
         return {path: raw(new.get(path, leaf)) for path, leaf in leaves.items()}
 
-    def rebuilt(state: Any, arrays: Arrays) -> nnx.State:
+    def rebuilt(state: Any, arrays: Arrays) -> Any:
         return nnx.state(refilled(graphdef, leaves, given(state) | arrays))
 
     return Observed(
