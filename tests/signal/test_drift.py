@@ -19,28 +19,30 @@ def _close(drift, forward, backward):
 @pytest.mark.parametrize("start", [-5.0, 0.0, 4.8])
 @pytest.mark.parametrize(("slope", "backward"), [(0.0, 0.0), (-0.3, 0.0), (0.2, -0.7)])
 def test_a_chain_drifts_by_its_factor_whatever_its_scale(start, slope, backward):
-    # Ten layers, of which the last is left out: eight steps between nine.
-    _close(drift_of(chain(10, slope, backward, start=start)), 8 * abs(slope), 8 * abs(backward))
+    # Ten layers, of which the first and the last are left out: seven steps between eight.
+    _close(drift_of(chain(10, slope, backward, start=start)), 7 * abs(slope), 7 * abs(backward))
 
 
 def test_it_is_the_largest_against_the_smallest_and_not_the_last_against_the_first():
-    _close(drift_of(trace_of([0, 2, -1, 0, 0], [0, 0, -3, 0, 0])), 3, 3)
+    _close(drift_of(trace_of([0, 0, 2, -1, 0, 0], [0, 0, 0, -3, 0, 0])), 3, 3)
 
 
-def test_the_last_layer_is_left_out():
-    _close(drift_of(trace_of([0, 0, 0, 5], [0, 0, 0, 5])), 0, 0)
+def test_the_first_and_the_last_layer_are_left_out():
+    _close(drift_of(trace_of([-4, 0, 0, 5], [4, 0, 0, 5])), 0, 0)
     _close(drift_of(trace_of([0, 0, 5, 0], [0, 0, 5, 0])), 5, 5)
+    _close(drift_of(trace_of([0, 5, 0, 0], [0, 5, 0, 0])), 5, 5)
 
 
 def test_what_goes_into_a_normalization_is_left_out():
-    trace = trace_of([0, 4, 0, 0], [0, -4, 0, 0], layers={1: {"is_normalized": True}})
+    trace = trace_of([0, 4, 0, 0, 0], [0, -4, 0, 0, 0], layers={1: {"is_normalized": True}})
     _close(drift_of(trace), 0, 0)
-    _close(drift_of(trace_of([0, 4, 0, 0], [0, -4, 0, 0])), 4, 4)
+    _close(drift_of(trace_of([0, 4, 0, 0, 0], [0, -4, 0, 0, 0])), 4, 4)
 
 
 @pytest.mark.parametrize("names", [{"source": "Embed", "kind": "Embedding"}, {"source": "Embed"}])
 def test_embeddings_are_left_out(names):
-    _close(drift_of(trace_of([-3, 0, 0, 0], [4, 0, 0, 0], layers={0: names})), 0, 0)
+    _close(drift_of(trace_of([0, -3, 0, 0, 0], [0, 4, 0, 0, 0], layers={1: names})), 0, 0)
+    _close(drift_of(trace_of([0, -3, 0, 0, 0], [0, 4, 0, 0, 0])), 3, 4)
 
 
 @pytest.mark.parametrize("value", [NAN, INF])
@@ -65,7 +67,7 @@ def test_a_signal_that_is_lost_has_no_bound():
 
 
 def test_a_layer_of_zeros_that_the_signal_goes_past_does_not_count():
-    assert drift_of(trace_of([0, -INF, 0, 0], [0, -INF, 0, 0])) == Drift(0.0, 0.0)
+    assert drift_of(trace_of([0, 0, -INF, 0, 0], [0, 0, -INF, 0, 0])) == Drift(0.0, 0.0)
     # The last layer is the last of a block's branch, and the model's output is its shortcut.
     layers = trace_of([0, 0, -INF]).layers
     assert drift_of(Trace(layers, (), 0.0, 0.0)) == Drift(0.0, 0.0)
@@ -74,23 +76,23 @@ def test_a_layer_of_zeros_that_the_signal_goes_past_does_not_count():
 
 def test_what_was_not_measured_does_not_count():
     unmeasured = {"log_second_moment": NAN, "finite": 1.0, "log_gradient": NAN}
-    trace = trace_of([0, 0, 1, 1], [0, 0, 0, 0], layers={1: unmeasured})
+    trace = trace_of([0, 0, 0, 1, 1], [0.0] * 5, layers={1: unmeasured})
     _close(drift_of(trace), 1, 0)
 
 
-@pytest.mark.parametrize("depth", [0, 1, 2])
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
 def test_too_few_layers_do_not_drift(depth):
     assert drift_of(chain(depth, 3.0, 3.0)) == Drift(0.0, 0.0)
 
 
 def test_decades_are_of_second_moments_far_beyond_floats():
     # A million decades a layer: logarithms do not overflow.
-    drift = drift_of(chain(4, 1e6))
+    drift = drift_of(chain(5, 1e6))
     assert drift.forward == pytest.approx(2e6)
     assert math.log(10) == DECADE
 
 
 def test_the_layers_that_count():
-    layers = {0: {"kind": "Embedding"}, 2: {"is_normalized": True}}
-    names = [signal.path for signal in counted(trace_of([0.0] * 5, layers=layers).layers)]
+    layers = {2: {"is_normalized": True}, 4: {"kind": "Embedding"}}
+    names = [signal.path for signal in counted(trace_of([0.0] * 6, layers=layers).layers)]
     assert names == ["layer_1", "layer_3"]

@@ -13,15 +13,15 @@ INF, NAN = math.inf, math.nan
 SEEDS = 8
 
 
-def _rule(slope, backward=None, depth=12, **options):
+def _rule(slope, backward=None, depth=13, **options):
     """Eight equal traces: what is between two rules is no noise."""
     backward = slope if backward is None else backward
     return tuple(chain(depth, slope, backward, **options) for _ in range(SEEDS))
 
 
-def _noisy(drifts, depth=12):
+def _noisy(drifts, depth=13):
     """Traces that drift by each of the given decades, forward and backward."""
-    return tuple(chain(depth, drift / (depth - 2), drift / (depth - 2)) for drift in drifts)
+    return tuple(chain(depth, drift / (depth - 3), drift / (depth - 3)) for drift in drifts)
 
 
 def test_a_rule_that_vanishes_is_not_best():
@@ -38,7 +38,7 @@ def test_a_rule_that_explodes_is_not_best():
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
 def test_a_rule_that_breaks_is_not_best_even_for_one_seed(value):
-    broken = (*_rule(0.0)[1:], trace_of([0.0] * 11 + [value]))
+    broken = (*_rule(0.0)[1:], trace_of([0.0] * 12 + [value]))
     found = recommendation({"broken": broken, "poor": _rule(-0.4)})
     assert found.best == ("poor",)
     assert found.matters
@@ -108,8 +108,8 @@ def test_weights_decide_between_forward_and_backward():
 
 
 def test_a_direction_without_weight_does_not_count_even_if_it_is_lost():
-    broken = tuple(trace_of([0.0] * 6, [NAN] * 6) for _ in range(SEEDS))
-    found = recommendation({"a": broken, "b": _rule(-0.2, 0.0, depth=6)}, backward=0)
+    broken = tuple(trace_of([0.0] * 7, [NAN] * 7) for _ in range(SEEDS))
+    found = recommendation({"a": broken, "b": _rule(-0.2, 0.0, depth=7)}, backward=0)
     assert found.best == ("a",)
 
 

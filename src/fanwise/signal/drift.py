@@ -43,9 +43,10 @@ def drift_of(trace: Trace) -> Drift:
     - Not those whose output goes into a normalization and nowhere else. Their scale is divided
       out, forward; and backward the gradient at their output is divided by it, which the layers
       before do not see either.
-    - Not the last one. How many outputs a model has for each of its last features is one factor,
-      that comes once however deep the model is; and so is the first layer's, which the drift
-      between layers does not hold either. He et al. (2015) leave out the first for that reason.
+    - Not the first one and not the last one. How many features an input has, and how many outputs
+      a model, makes one factor each, that comes once however deep the model is; before a
+      normalization the first one is divided out as well. He et al. (2015) leave out the first
+      for that reason.
     - Not an embedding: its scale is its table's, not what became of a signal, and the gradient at
       its output is of that scale, or added up over what looks up the same place.
 
@@ -64,9 +65,9 @@ def drift_of(trace: Trace) -> Drift:
     Example:
         >>> layers = tuple(
         ...     LayerSignal(f"fc{i}", "Dense", "Linear", (2, 3), -i * DECADE, log_gradient=0.0)
-        ...     for i in range(4)
+        ...     for i in range(5)
         ... )
-        >>> drift_of(Trace(layers, (), 0.0, -3.0))
+        >>> drift_of(Trace(layers, (), 0.0, -4.0))
         Drift(forward=2.0, backward=0.0)
 
     References:
@@ -79,7 +80,7 @@ def counted(layers: Sequence[LayerSignal]) -> list[LayerSignal]:
     """The layers whose scale counts, see :func:`drift_of`."""
     return [
         signal
-        for signal in layers[:-1]
+        for signal in layers[1:-1]
         if not signal.is_normalized and not {signal.source, signal.kind} & _TABLES
     ]
 
