@@ -1,7 +1,5 @@
 """What is compiled, how often, and how much memory it takes: exact counts, no timing."""
 
-from contextlib import contextmanager
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,24 +7,7 @@ import pytest
 
 from fanwise.distributions import Constant, Normal, Triangular, TruncatedNormal, Uniform
 from fanwise.filling import Parameter, fill
-
-COMPILED = "/jax/core/compile/backend_compile_duration"
-
-
-@contextmanager
-def compilations():
-    """The names of the functions that XLA compiles in the block."""
-    names = []
-
-    def listen(event, seconds, **details):
-        if event == COMPILED:
-            names.append(details.get("fun_name"))
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield names
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
+from tests.compilations import compilations
 
 
 @pytest.fixture(scope="module")

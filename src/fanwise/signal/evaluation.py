@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
 from fanwise.frameworks.observation import INPUT
 from fanwise.signal.elementwise import region_of, sub_program
@@ -63,7 +63,7 @@ def _run(
         if equation.primitive is mark_p:
             outputs, new = _mark(equation, jaxpr, numbers, own[0], sinks)
         elif not _marks(equation):
-            outputs, new = _bound(equation, values), []
+            outputs, new = _bound(equation, jaxpr, values), []
         else:
             outputs, new = _inside(equation, own, sinks)
         values |= zip(equation.outvars, outputs, strict=True)
@@ -71,10 +71,16 @@ def _run(
     return [read(v) for v in jaxpr.outvars], measured
 
 
-def _bound(equation: Any, values: Mapping[Any, Any]) -> Sequence[Any]:
+def _bound(equation: Any, jaxpr: Any, values: Mapping[Any, Any]) -> Sequence[Any]:
     """The equation's own results, as of a program that has no other."""
     variables = list({v: None for v in equation.invars if not isinstance(v, Literal)})
-    program = Jaxpr([], variables, equation.outvars, [equation], equation.effects)
+    program = jaxpr.replace(
+        constvars=[],
+        invars=variables,
+        outvars=equation.outvars,
+        eqns=[equation],
+        effects=equation.effects,
+    )
     results: Sequence[Any] = jaxpr_as_fun(ClosedJaxpr(program, []))(*map(values.get, variables))
     return results
 

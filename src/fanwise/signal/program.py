@@ -49,11 +49,15 @@ class Program:
         observed: the model.
         occurrences: its marks.
         run: what is measured, from arrays by path, inputs and a key.
+        lowered: the same, as a program for the compiler.
+        forward: only what is measured at each mark, without a backward pass.
     """
 
     observed: Observed
     occurrences: Sequence[Occurrence]
     run: Callable[[Arrays, Sequence[Any], Any], Measured]
+    lowered: Callable[[Arrays, Sequence[Any], Any], Any]
+    forward: Callable[[Arrays, Sequence[Any], Any], Sequence[Any]]
 
 
 def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) -> Program:
@@ -87,6 +91,9 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
     stacks = _stacks(observed.layers)
     is_trained = [path in observed.weights for path in paths]
 
+    def no_gradients() -> list[Any]:
+        return [jnp.zeros((*each.lengths, len(BACKWARD)), jnp.float32) for each in outputs]
+
     def objective(trained: Sequence[Any], sinks: Any, rest: Any, inputs: Any, key: Any) -> Any:
         one, other = iter(trained), iter(rest)
         values = [next(one) if each else next(other) for each in is_trained]
@@ -98,9 +105,10 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
 
     @jax.jit
     def measure(trained: Sequence[Any], rest: Any, inputs: Any, key: Any) -> Any:
-        sinks = [jnp.zeros((*each.lengths, len(BACKWARD)), jnp.float32) for each in outputs]
         both = jax.value_and_grad(objective, argnums=(0, 1), has_aux=True)
-        (_, (marks, log_output)), (gradients, measured) = both(trained, sinks, rest, inputs, key)
+        (_, (marks, log_output)), (gradients, measured) = both(
+            trained, no_gradients(), rest, inputs, key
+        )
         own = [stacks.get(path, ()) for path in trained_paths]
         of_weights = [_stacked(_moments, *each) for each in zip(trained, own, strict=True)]
         of_gradients = [
@@ -110,10 +118,12 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
 
     trained_paths = [path for path in paths if path in observed.weights]
 
-    def run(arrays: Arrays, inputs: Sequence[Any], key: Any) -> Measured:
-        trained = [arrays[path] for path in trained_paths]
+    def parted(arrays: Arrays) -> tuple[list[Any], list[Any]]:
         rest = [arrays[path] for path in paths if path not in observed.weights]
-        made = jax.tree.map(np.asarray, measure(trained, rest, inputs, key))
+        return [arrays[path] for path in trained_paths], rest
+
+    def run(arrays: Arrays, inputs: Sequence[Any], key: Any) -> Measured:
+        made = jax.tree.map(np.asarray, measure(*parted(arrays), inputs, key))
         marks, gradients, of_weights, of_gradients, log_input, log_output = made
         return Measured(
             marks,
@@ -124,7 +134,19 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
             float(log_output),
         )
 
-    return Program(observed, occurrences, run)
+    def lowered(arrays: Arrays, inputs: Sequence[Any], key: Any) -> Any:
+        return measure.lower(*parted(arrays), inputs, key)
+
+    @jax.jit
+    def measure_forward(values: Sequence[Any], inputs: Any, key: Any) -> Any:
+        leaves = jax.tree.leaves((values, inputs, key))
+        return evaluate(program, constants, leaves, no_gradients())[1]
+
+    def forward(arrays: Arrays, inputs: Sequence[Any], key: Any) -> Sequence[Any]:
+        marks = measure_forward([arrays[path] for path in paths], inputs, key)
+        return [np.asarray(each) for each in marks]
+
+    return Program(observed, occurrences, run, lowered, forward)
 
 
 def _floating(tree: Any) -> list[Any]:

@@ -1,7 +1,9 @@
 """Measuring a model: one pass forward and backward, a LayerSignal for each layer."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from fanwise.keys import check_key
 from fanwise.rules import Rule
 from fanwise.signal.models import observed_of
 from fanwise.signal.program import Loss, program_of
@@ -44,7 +46,7 @@ def trace(
         A :class:`Trace`, which prints as a table.
 
     Raises:
-        TypeError: for a model that is of neither kind.
+        TypeError: for a model that is of neither kind, and for a key that is none.
         ValueError: for variables that are not the model's, and for layers inside of a ``while``
             loop.
 
@@ -61,6 +63,8 @@ def trace(
         >>> abs(measured.layers[0].second_moment - 1 / 3) < 0.02  # torch's default
         True
     """
+    for own in key.values() if isinstance(key, Mapping) else (key,):
+        check_key(own)
     observed = observed_of(model, x, options, method)
     arrays = observed.given(variables)
     program = program_of(observed, arrays, key, loss)
