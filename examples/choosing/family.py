@@ -55,7 +55,7 @@ class Family:
     Args:
         title: for headings.
         model: the module.
-        data: examples, from a generator and their number.
+        data: examples, from a seed, or several, and their number.
         loss: of the model's output and the target.
         measure: the loss in words.
         optimizers: what it is trained with.
@@ -67,7 +67,7 @@ class Family:
 
     title: str
     model: nn.Module
-    data: Callable[[np.random.Generator, int], Data]
+    data: Callable[[tuple[int, ...], int], Data]
     loss: Callable[[jax.Array, jax.Array], jax.Array]
     measure: str
     optimizers: tuple[Optimizer, ...]

@@ -43,7 +43,7 @@ def dead_leaves(
     drawn = np.zeros((count, fine, fine, channels), np.float32)
     for _ in range(_LEAVES):
         # The inverse of the distribution function of r^-3 between the smallest and the largest.
-        small, large = fine / 24, fine / 2
+        small, large = fine / 12, fine / 2
         u = rng.random(count)
         radius = (small**-2 - u * (small**-2 - large**-2)) ** -0.5
         centre = rng.uniform(0, fine, (2, count, 1, 1))

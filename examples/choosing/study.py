@@ -12,11 +12,10 @@ from examples.choosing.training import Trainer
 from fanwise.rules import Rule
 from fanwise.signal import CANDIDATES, Comparison
 
-__all__ = ["Run", "Runs", "measured", "trained"]
+__all__ = ["Run", "Runs", "measured", "rules_of", "trained"]
 
 _HELD_OUT = 64
-# Batches of the comparison are those that training begins with.
-_COMPARED = 32
+_COMPARED = 16
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,10 @@ def rules_of(family: Family) -> dict[str, Rule]:
 
 def measured(family: Family, seed: int, seeds: int) -> Comparison:
     """The signal at the start, under every rule."""
-    data = family.data(np.random.default_rng(seed), _COMPARED)
+    data = family.data((seed,), family.batch * family.steps)
     return fw.signal.compare(
         family.model,
-        data.inputs,
+        data.inputs[:_COMPARED],
         rules_of(family),
         key=jax.random.key(seed),
         seeds=seeds,
@@ -83,20 +82,23 @@ def trained(family: Family, seed: int, seeds: int) -> tuple[tuple[Runs, ...], Ma
     Every run sees the same batches in the same order; a seed changes what the model starts from.
     All rules get the same keys, so that rules with the same distributions start alike.
     """
-    rng = np.random.default_rng(seed)
-    data = family.data(rng, family.batch * family.steps)
-    held_out = family.data(rng, _HELD_OUT)
+    data = family.data((seed,), family.batch * family.steps)
+    held_out = family.data((seed, 1), _HELD_OUT)
     batches = _batches(data, family.batch)
+    rules = rules_of(family)
+    starts = {
+        name: [_start(family, rule, seed, index, batches[0][0]) for index in range(seeds)]
+        for name, rule in rules.items()
+    }
     found = []
     for optimizer in family.optimizers:
         trainer = Trainer(family.model, family.loss, optimizer.transformation, family.options)
-        for name, rule in rules_of(family).items():
-            starts = [_start(family, rule, seed, index, batches[0][0]) for index in range(seeds)]
+        for name in rules:
             tried = []
             for rate in optimizer.rates:
                 runs = (
                     trainer.run(start, batches, (held_out.inputs, held_out.targets), rate)
-                    for start in starts
+                    for start in starts[name]
                 )
                 own = tuple(Run(losses, last) for losses, last in runs)
                 tried.append(Runs(name, optimizer.name, rate, own))
