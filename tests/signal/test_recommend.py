@@ -220,3 +220,17 @@ def test_few_layers_are_given_as_the_reason():
     found = recommendation(rules)
     assert not found.matters
     assert "Only 3 layers have a matrix" in found.text
+
+
+def test_it_is_said_where_all_inputs_give_the_same():
+    ranks = [7.5, 4.0, 1.3, 1.08, 1.02, 1.0]
+    collapsed = {at: {"effective_rank": rank} for at, rank in enumerate(ranks)}
+    kept = {at: {"effective_rank": max(rank, 1.2)} for at, rank in enumerate(ranks)}
+    rules = {"a": _rule(0.0, depth=6, layers=collapsed), "b": _rule(0.0, depth=6, layers=kept)}
+    text = recommendation(rules).text
+    assert "With a all inputs give nearly the same from layer_3 on" in text
+    assert "(effective rank 1.02, 7.5 at the first layer)" in text
+    assert "With b" not in text
+    # One input, or the same ones, tell nothing of it.
+    alone = {at: {"effective_rank": 1.0} for at in range(6)}
+    assert "inputs" not in recommendation({"a": _rule(0.0, depth=6, layers=alone)}).text

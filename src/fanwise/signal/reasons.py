@@ -11,6 +11,9 @@ __all__ = ["reasons"]
 
 _MATRICES = ("Linear", "Conv", "ConvTranspose", "MultiheadAttention")
 
+# Effective ranks: below the one all inputs give nearly the same, and from the other on they do not.
+_SAME, _DIFFERENT = 1.1, 2.0
+
 # Layers between which there is something to drift.
 _FEW = 4
 
@@ -39,6 +42,7 @@ def reasons(
         found += [] if matters else [_shallow(layers), *elsewhere]
         if {"fan_in", "fan_out"} <= set(equal) and not any(elsewhere):
             found.append(_either(layers, drifts))
+    found += [_collapsed(rule, own) for rule, own in traces.items()]
     if max(len(own) for own in traces.values()) == 1:
         found.append("With one seed the noise is not known; several tell what is chance.")
     return [reason for reason in found if reason]
@@ -111,4 +115,25 @@ def _either(layers: Sequence[LayerSignal], drifts: Mapping[str, Drift]) -> str:
         f"{other.forward:.1f} decades) and backward ({one.backward:.1f} and "
         f"{other.backward:.1f}). In a chain these factors cancel but for a ratio of widths"
         f"{ratio}, which does not grow with depth: either is enough (He et al. 2015, section 2.2)."
+    )
+
+
+def _collapsed(rule: str, traces: Sequence[Trace]) -> str:
+    """Where biases hold up a signal in which nothing is left of the inputs' differences."""
+    ranks = [
+        sum(signal.effective_rank for signal in signals) / len(signals)
+        for signals in zip(*(trace.layers for trace in traces), strict=True)
+    ][:-1]
+    known = [at for at, rank in enumerate(ranks) if not math.isnan(rank)]
+    if not known or ranks[known[0]] < _DIFFERENT or ranks[known[-1]] >= _SAME:
+        return ""
+    start = known[-1]
+    for at in reversed(known):
+        if ranks[at] >= _SAME:
+            break
+        start = at
+    return (
+        f"With {rule} all inputs give nearly the same from {traces[0].layers[start].name} on "
+        f"(effective rank {ranks[known[-1]]:.2f}, {ranks[known[0]]:.1f} at the first layer), which "
+        f"the drift of the outputs does not tell: biases hold their second moment up."
     )
