@@ -50,7 +50,8 @@ class Program:
         occurrences: its marks.
         run: what is measured, from arrays by path, inputs and a key.
         lowered: the same, as a program for the compiler.
-        forward: only what is measured at each mark, without a backward pass.
+        forward: at each mark the logarithm of the second moment and, at outputs, the mean, without
+            a backward pass.
     """
 
     observed: Observed
@@ -140,7 +141,8 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
     @jax.jit
     def measure_forward(values: Sequence[Any], inputs: Any, key: Any) -> Any:
         leaves = jax.tree.leaves((values, inputs, key))
-        return evaluate(program, constants, leaves, no_gradients())[1]
+        _, marks = evaluate(program, constants, leaves, no_gradients())
+        return [each[..., :2] for each in marks]  # and the compiler leaves out the rest
 
     def forward(arrays: Arrays, inputs: Sequence[Any], key: Any) -> Sequence[Any]:
         marks = measure_forward([arrays[path] for path in paths], inputs, key)
