@@ -47,9 +47,7 @@ CASES = {
     "chain of 30": _rules(30),
     "chain of 60": _rules(60),
     "3 layers": _rules(3),
-    "1 layer": _rules(1),
     "no layers": {"a": (trace_of([]),)},
-    "one seed": _rules(10, seeds=1),
     "ten rules": {f"rule number {at}": (chain(25, -at / 20),) for at in range(10)},
     "normalized": _conv_norm(25),
     "broken": BROKEN,
@@ -57,7 +55,6 @@ CASES = {
         name: (chain(3, 0.0, layers={1: {"path": "$\\bad{$"}}),)
         for name in ("_hidden", "$x^", "a long name of a rule, with words " * 3, "b" * 90, "")
     },
-    "all nan": {"a": (trace_of([NAN] * 3, [NAN] * 3),)},
 }
 
 
