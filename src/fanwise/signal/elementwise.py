@@ -41,6 +41,7 @@ class Elementwise:
         equations: its operations in order.
         before: the variable that goes in.
         after: the variable that comes out.
+        is_affine: whether it only scales and shifts.
         constants: values that the program knows, by variable.
     """
 
@@ -48,6 +49,7 @@ class Elementwise:
     equations: tuple[Any, ...]
     before: Any
     after: Any
+    is_affine: bool
     constants: Any
 
     def __call__(self, x: Any) -> Any:
@@ -95,7 +97,18 @@ def region_of(jaxpr: Any, start: Any, constants: Any, passes: Any) -> Elementwis
     (after,) = used_outside
     if after.aval.shape != start.aval.shape or not jnp.issubdtype(after.aval.dtype, jnp.floating):
         return None
-    return Elementwise(_name(operations), tuple(equations), start, after, constants)
+    is_affine = all(_is_affine(equation, inside) for equation in operations)
+    name = _name(operations)
+    return Elementwise(name, tuple(equations), start, after, is_affine, constants)
+
+
+def _is_affine(equation: Any, inside: Any) -> bool:
+    """Whether an operation only scales and shifts what it is given."""
+    name = equation.primitive.name
+    if name in ("mul", "div"):
+        scaled = [not isinstance(v, Literal) and v in inside for v in equation.invars]
+        return scaled != [True, True] and (name == "mul" or scaled[0])
+    return name in ("add", "sub", "neg", "convert_element_type", "copy", "reduce_precision")
 
 
 def is_elementwise(equation: Any) -> bool:

@@ -93,7 +93,7 @@ def _mark(
     around = is_around(equation.params["names"])
     function = region_of(jaxpr, equation.outvars[0], numbers, around)
     slope = None
-    if function is not None:
+    if function is not None and not function.is_affine:
         at = lax.stop_gradient(x)
         _, slope = jax.jvp(function, (at,), (jnp.ones_like(at),))
     x, measured = probe(x, slope, next(sinks))

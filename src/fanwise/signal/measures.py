@@ -82,7 +82,7 @@ def _forward(x: Any, slope: Any) -> Any:
     squares = jnp.square(centered / jnp.where(largest > 0, largest, 1.0))
     # Of a constant the kurtosis is not defined.
     kurtosis = jnp.square(squares).mean() / jnp.square(squares.mean())
-    finite = jnp.isfinite(wide).mean(dtype=jnp.float32)
+    finite = _finite(wide)
     idle = idle_units = jnp.float32(jnp.nan)
     if slope is not None:
         flat = jnp.abs(slope) < _FLAT
@@ -90,6 +90,11 @@ def _forward(x: Any, slope: Any) -> Any:
         idle_units = _of_units(flat)
     measured = (log_second_moment(x), mean, kurtosis, _effective_rank(wide), finite)
     return jnp.stack([each.astype(jnp.float32) for each in (*measured, idle, idle_units)])
+
+
+def _finite(x: Any) -> Any:
+    """The share of finite elements; exactly 1 where all are, which a mean of ones is not."""
+    return jnp.maximum(1 - (~jnp.isfinite(x)).mean(dtype=jnp.float32), 0)
 
 
 def _of_units(is_so: Any) -> Any:
@@ -118,5 +123,5 @@ def _effective_rank(x: Any) -> Any:
 
 
 def _backward(gradient: Any) -> Any:
-    finite = jnp.isfinite(gradient).mean(dtype=jnp.float32)
+    finite = _finite(gradient)
     return jnp.stack([log_second_moment(gradient), _of_units(gradient == 0), finite])

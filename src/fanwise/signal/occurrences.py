@@ -1,6 +1,7 @@
 """What is marked in a traced program, in the order in which it runs, and what feeds what."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -35,6 +36,10 @@ class Occurrence:
         uses: what an output goes into: for each layer, the position of the mark at its input and
             whether it gets the output as it is; None for anything else.
         convolution: the one convolution that the layer runs, as an equation.
+        is_reduced: of an input, whether the layer sums over some of it.
+        partner: of an output, the position of the mark at the layer's input; None if that is not
+            floating.
+        is_block: whether other layers ran inside of the module.
     """
 
     names: tuple[str, ...]
@@ -46,11 +51,17 @@ class Occurrence:
     fed_by: int | None = None
     uses: list[tuple[int, bool] | None] = field(default_factory=list)
     convolution: Any = None
+    is_reduced: bool = False
+    partner: int | None = None
+    is_block: bool = False
 
     @property
     def is_normalization(self) -> bool:
-        """Whether the layer sets the scale of what it gets."""
-        return self.source in _NORMALIZATIONS
+        """Whether it is the input of a layer that sets the scale of what it gets.
+
+        A batch norm that uses running averages sums nothing, and keeps the scale.
+        """
+        return self.source in _NORMALIZATIONS and self.is_reduced
 
 
 class _Tag(NamedTuple):
@@ -82,29 +93,62 @@ def known_numbers(jaxpr: Any, constants: Sequence[Any]) -> dict[Any, Any]:
 
 def occurrences_of(jaxpr: Any, constants: Sequence[Any]) -> list[Occurrence]:
     """All marks of a closed program."""
-    walk = _Walk(_around(jaxpr))
+    walk = _Walk(_blocks(list(_marks(jaxpr))))
     outputs = walk.run(jaxpr, known_numbers(jaxpr, constants), [None] * len(jaxpr.invars), ())
     walk.use(outputs)
     return walk.found
 
 
-def _around(jaxpr: Any) -> set[tuple[str, ...]]:
-    """The names of modules that have layers inside."""
-    names: set[tuple[str, ...]] = set()
+def _marks(jaxpr: Any) -> Iterator[Mapping[str, Any]]:
+    """What is said of each mark, in order."""
     for equation in jaxpr.eqns:
         if equation.primitive is mark_p:
-            own = equation.params["names"]
-            names.update(own[:length] for length in range(len(own)))
+            yield equation.params
         for program in programs_in(equation):
-            names |= _around(program)
-    return names
+            yield from _marks(program)
+
+
+class _Place(NamedTuple):
+    """What is known of a mark from the order of all."""
+
+    partner: int | None
+    is_block: bool
+
+
+def _blocks(marks: Sequence[Mapping[str, Any]]) -> list[_Place]:
+    """Which mark at an input belongs to each output, and which modules have others inside.
+
+    Inside is what runs between the two, and what is named so: an input may have no mark.
+    """
+    outer = {
+        mark["names"][:length]
+        for mark in marks
+        if mark["role"] == OUTPUT
+        for length in range(len(mark["names"]))
+    }
+    begun: dict[Any, list[int]] = defaultdict(list)
+    places = [_Place(None, mark["names"] in outer) for mark in marks]
+    last = -1  # the output before
+    for index, mark in enumerate(marks):
+        own = begun[mark["names"], mark["source"]]
+        if mark["role"] == INPUT:
+            own.append(index)
+            continue
+        partner = own.pop() if own else None
+        is_block = places[index].is_block or (partner is not None and last > partner)
+        places[index] = _Place(partner, is_block)
+        if partner is not None:
+            places[partner] = _Place(None, is_block)
+        last = index
+    return places
 
 
 class _Walk:
-    def __init__(self, blocks: set[tuple[str, ...]]) -> None:
-        self.blocks = blocks
+    def __init__(self, places: Sequence[_Place]) -> None:
+        self.places = places
         self.found: list[Occurrence] = []
-        # Since the last mark at an input.
+        # The last mark at an input, and the convolutions since.
+        self.last: Occurrence | None = None
         self.convolutions: list[Any] = []
 
     def run(
@@ -145,11 +189,13 @@ class _Walk:
     ) -> _Tag | None:
         parameters = equation.params
         names, source, role = parameters["names"], parameters["source"], parameters["role"]
+        place = self.places[len(self.found)]
         one = Occurrence(names, source, role, equation.invars[0].aval.shape, lengths)
+        one.partner, one.is_block = place
         self.found.append(one)
         if role == INPUT:
-            self.convolutions = []
-            if tag is None or names in self.blocks:
+            self.last, self.convolutions = one, []
+            if tag is None or place.is_block:
                 return tag
             one.fed_by = tag.occurrence
             self.found[tag.occurrence].uses.append((len(self.found) - 1, tag.is_exact))
@@ -158,9 +204,8 @@ class _Walk:
             one.convolution = self.convolutions[0]
         one.activation = region_of(jaxpr, equation.outvars[0], constants, is_around(names))
         if tag is not None:
-            inner = self.found[tag.occurrence].names
-            if len(inner) > len(names) and inner[: len(names)] == names:
-                return tag  # a module around the layer whose output this is
+            if place.is_block and tag.occurrence > (-1 if place.partner is None else place.partner):
+                return tag  # the output of a layer inside
             self.use([tag])
         return _Tag(len(self.found) - 1, True)
 
@@ -176,6 +221,8 @@ class _Walk:
             others = [v for v, tag in zip(equation.invars, tags, strict=True) if tag is None]
             if all(v.aval.shape == () for v in others):
                 return [_Tag(next(iter(known)).occurrence, False) for _ in none]
+        if name in ("reduce_sum", "dot_general") and self.last is not None:
+            self.last.is_reduced = True
         if name == "conv_general_dilated":
             self.convolutions.append(equation)
         program = sub_program(equation)

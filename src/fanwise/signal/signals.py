@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from fanwise.frameworks.observation import INPUT, Names
 from fanwise.layers import Layer, Leaf
 from fanwise.rules import Rule
 from fanwise.signal.convolution import window_of
+from fanwise.signal.elementwise import Elementwise
 from fanwise.signal.expected import Link, with_expected
 from fanwise.signal.measures import BACKWARD, FORWARD
 from fanwise.signal.naming import Numbering, numbering_of
@@ -58,11 +59,10 @@ class Places:
     def __init__(self, program: Program) -> None:
         self.program = program
         observed = program.observed
-        self._leaves: dict[tuple[Names, tuple[int, ...]], list[Leaf]] = defaultdict(list)
+        self._owned: dict[Names, list[tuple[Leaf, Layer]]] = defaultdict(list)
         for layer in observed.layers:
             for leaf in layer.leaves:
-                at = (observed.owners[leaf.path], tuple(index for _, index in leaf.stack))
-                self._leaves[at].append(leaf)
+                self._owned[observed.owners[leaf.path]].append((leaf, layer))
         self._layers = {layer.path: layer for layer in observed.layers}
 
     @cached_property
@@ -70,8 +70,9 @@ class Places:
         """In order of execution: of a stack, all of one layer and then all of the next."""
         listed: list[tuple[Any, Place]] = []
         starts: dict[Any, int] = {}
-        for output, before in _outputs(self.program.occurrences):
-            mark = self.program.occurrences[output]
+        for output, mark in enumerate(self.program.occurrences):
+            if mark.role == INPUT:
+                continue
             numbering, axes = self._numbering(mark)
             stacks = [
                 (mark.names[:at], mark.lengths[: axis + 1])
@@ -80,8 +81,9 @@ class Places:
             for positions in numbering.positions():
                 turns = zip((starts.setdefault(s, output) for s in stacks), positions, strict=True)
                 path = numbering.path(mark.names, positions)
-                own = tuple(self._leaves.get((mark.names, positions), ()))
-                place = Place(path, positions, axes, output, before, own, self._layers.get(path), 0)
+                own, layer = self._arrays(mark, positions)
+                layer = self._layers.get(path, layer)
+                place = Place(path, positions, axes, output, mark.partner, own, layer, 0)
                 listed.append(((*turns, (output, -1)), place))
         listed.sort(key=lambda entry: entry[0])
         calls: Counter[Any] = Counter()
@@ -100,16 +102,30 @@ class Places:
         is_convolution = len(layer.shapes.get("weight", ())) > 2
         window = None
         if is_convolution:
-            window = window_of(mark.convolution, self.program.occurrences[place.input].shape)
+            before = self.program.occurrences[place.input]
+            window = window_of(mark.convolution, before.shape, mark.shape)
             if window is None:
                 return None
         known = {
-            piece.name: _second_moment(leaf, measured.weights[leaf.path][place.positions])
+            piece.name: _second_moment(leaf, measured.weights[leaf.path][index_of(leaf)])
             for leaf in place.leaves
             if leaf.path in measured.weights
             for piece in leaf.pieces
         }
         return step_of(layer, rule, mark.activation, measured=known, window=window)
+
+    def _arrays(
+        self, mark: Occurrence, positions: tuple[int, ...]
+    ) -> tuple[tuple[Leaf, ...], Layer | None]:
+        """The arrays that a module itself has, of this layer of the stack, and the layer.
+
+        All of them where the layers of the stack run at once, as under vmap.
+        """
+        owned = self._owned.get(mark.names, [])
+        own = [(leaf, layer) for leaf, layer in owned if index_of(leaf) == positions] or owned
+        if mark.is_block or not own:
+            return tuple(leaf for leaf, _ in own), None
+        return tuple(leaf for leaf, _ in own), own[0][1]
 
     def _numbering(self, mark: Occurrence) -> tuple[Numbering, tuple[int, ...]]:
         observed = self.program.observed
@@ -117,17 +133,6 @@ class Places:
         axes = numbering.axes_in(mark.lengths)
         # A loop over time runs the same layer again: its measures are averaged.
         return (Numbering((), ()), ()) if axes is None else (numbering, axes)
-
-
-def _outputs(occurrences: Sequence[Occurrence]) -> Iterator[tuple[int, int | None]]:
-    """The marks at outputs, each with that at the layer's input."""
-    open_inputs: dict[Any, list[int]] = defaultdict(list)
-    for index, mark in enumerate(occurrences):
-        at = (mark.names, mark.source)
-        if mark.role == INPUT:
-            open_inputs[at].append(index)
-        else:
-            yield index, open_inputs[at].pop() if open_inputs[at] else None
 
 
 def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Trace:
@@ -142,7 +147,6 @@ def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Tr
     occurrences = places.program.occurrences
     outputs = [index for index, mark in enumerate(occurrences) if mark.role != INPUT]
     number = {index: n for n, index in enumerate(outputs)}
-    around = {m.names[:n] for m in occurrences for n in range(len(m.names)) if m.role != INPUT}
     layers: list[LayerSignal] = []
     blocks: list[LayerSignal] = []
     at: dict[tuple[int, tuple[int, ...]], int] = {}
@@ -156,7 +160,7 @@ def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Tr
             log_input = _chosen(measured.marks[place.input], place, ("log_input",))["log_input"]
             fed_by = occurrences[place.input].fed_by
             before = None if fed_by is None else at.get((fed_by, place.positions))
-        is_block = mark.names in around
+        is_block = mark.is_block
         own = layers if not is_block else blocks
         ratio = forward["log_second_moment"] - own[-1].log_second_moment if own else math.nan
         own.append(
@@ -166,7 +170,7 @@ def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Tr
                 kind=None if place.layer is None else place.layer.kind,
                 shape=mark.shape,
                 log_input=log_input,
-                activation=None if mark.activation is None else mark.activation.name,
+                activation=_name_of(mark.activation),
                 log_weight_gradient=_of_weights(place, measured.weight_gradients),
                 before=before,
                 is_normalized=_is_normalized(mark, occurrences),
@@ -182,6 +186,16 @@ def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Tr
             links.append(Link(places.step(place, measured, rule), len(mark.uses) == 1))
     layers = with_expected(layers, links)
     return Trace(tuple(layers), tuple(blocks), measured.log_input, measured.log_output)
+
+
+def index_of(leaf: Leaf) -> tuple[int, ...]:
+    """Where an array is in its stacks."""
+    return tuple(index for _, index in leaf.stack)
+
+
+def _name_of(activation: Elementwise | None) -> str | None:
+    """What only scales, as attention does its queries, is no activation."""
+    return None if activation is None or activation.is_affine else activation.name
 
 
 def _is_normalized(mark: Occurrence, occurrences: Sequence[Occurrence]) -> bool:
@@ -230,5 +244,5 @@ def _of_weights(place: Place, measured: Any) -> float:
     chosen = [leaf for leaf in known if len(leaf.shape) > 1] or known
     if not chosen:
         return math.nan
-    logs = [float(measured[leaf.path][place.positions]) for leaf in chosen]
+    logs = [float(measured[leaf.path][index_of(leaf)]) for leaf in chosen]
     return _mean_of_logs(logs, [math.prod(leaf.shape) for leaf in chosen])
