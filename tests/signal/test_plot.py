@@ -160,12 +160,27 @@ def test_what_is_not_finite_or_zero_is_marked_at_the_edge_and_named():
     assert len(set(heights)) == 2  # a row for each rule
     assert _marks(forward, "$0$")[0] == {color["dies"]: layers[3:]}
     assert _marks(backward, "$0$")[0] == {color["dies"]: layers[:11]}
-    # The one layer that is left of it has a marker of its own, since no line leads there.
     assert _points(backward, color["dies"]) == {12: {0.0}}
     assert _points(forward, color["explodes"])[11] == {200.0}
     named = [text.get_text() for text in figure.legends[0].get_texts()]
     assert named == [*BROKEN, "zero", "not finite"]
     assert named != [text.get_text() for text in _drawn("3 layers").legends[0].get_texts()]
+
+
+def test_a_layer_that_no_line_leads_to_has_a_marker_of_its_own():
+    lone = [-INF] * 12
+    lone[5] = 0.0
+    traces = {"lone": (trace_of(lone),), "other": (chain(12, 0.0),)}
+    style = styles_for(traces)["lone"]
+    axes = figure_of(traces).axes[0]
+    lines = [line for line in axes.get_lines() if len(line.get_xdata())]
+    (marked,) = [line for line in lines if line.get_marker() == style.marker]
+    drawn = [x for x, y in zip(*marked.get_data(), strict=True) if math.isfinite(y)]
+    assert drawn == [6]
+    # Lines have markers at other layers only.
+    (others,) = [line for line in lines if line.get_marker() == "s"]
+    assert 6 in others.get_xdata()
+    assert 5 not in others.get_xdata()
 
 
 def test_marks_at_the_edge_cover_no_line():
