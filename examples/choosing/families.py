@@ -82,9 +82,9 @@ def _text(seed: tuple[int, ...], count: int) -> Data:
     return Data(words[:, :-1], words[:, 1:], bounds)
 
 
-def _zeroed(pattern: str) -> Rule:
-    """fan_in, but zeros in the weights of some layers."""
-    return fw.chain(CANDIDATES["fan_in"], fw.by_path({pattern: {"weight": fw.zeros()}}))
+def _zeroed(rule: str, pattern: str) -> Rule:
+    """A candidate, but zeros in the weights of some layers."""
+    return fw.chain(CANDIDATES[rule], fw.by_path({pattern: {"weight": fw.zeros()}}))
 
 
 def _edsr(residual_scale: float, quick: bool) -> Family:
@@ -99,7 +99,7 @@ def _edsr(residual_scale: float, quick: bool) -> Family:
         (ADAM(1e-3, 3e-3),),
         batch=4,
         steps=100,
-        rules={"fan_in, conv2 zero": _zeroed(r"block_\d+/conv2")},
+        rules={} if scaled else {"fan_in, conv2 zero": _zeroed("fan_in", r"block_\d+/conv2")},
     )
 
 
@@ -116,7 +116,7 @@ def _dncnn(normalized: bool, quick: bool) -> Family:
         steps=100,
         rules={
             "published": published_dncnn(width),
-            "fan_in, last zero": _zeroed(f"conv_{depth - 1}"),
+            "fan_out, last zero": _zeroed("fan_out", f"conv_{depth - 1}"),
         },
         options={"train": True},
     )

@@ -15,17 +15,19 @@ def signal_and_training(compared: Comparison, runs: Sequence[Runs], family: Fami
     """One row a rule, as a Markdown table: the drift of the signal, and what training reached."""
     optimizers = list(dict.fromkeys(own.optimizer for own in runs))
     seeds = len(runs[0].runs)
-    titles = ["rule", "forward", "backward", "first loss"]
+    titles = ["rule", "forward", "backward", "varying", "first loss"]
     titles += [
-        f"after {family.steps} steps of {name}: median of {seeds} (range), rate"
+        f"after {family.steps} steps of {name}: median of {seeds} seeds (range) at the best rate"
         for name in optimizers
     ]
     rows = []
     for rule, drift in compared.recommend().drifts.items():
         own = {each.optimizer: each for each in runs if each.rule == rule}
         first = _number(own[optimizers[0]].first)
-        cells = [f"{_ended(own[name])}, {own[name].rate:g}" for name in optimizers]
-        rows.append([rule, _decades(drift.forward), _decades(drift.backward), first, *cells])
+        cells = [f"{_ended(own[name])} at {own[name].rate:g}" for name in optimizers]
+        varying = _share(own[optimizers[0]].varying)
+        signal = [_decades(drift.forward), _decades(drift.backward), varying]
+        rows.append([rule, *signal, first, *cells])
     order = [own.rule for own in runs if own.optimizer == optimizers[0]]
     rows.sort(key=lambda row: order.index(row[0]))
     return _markdown(titles, rows)
@@ -91,6 +93,12 @@ def _ended(runs: Runs) -> str:
 
 def _number(value: float) -> str:
     return "diverged" if not np.isfinite(value) else f"{value:.3g}"
+
+
+def _share(value: float) -> str:
+    if np.isnan(value):
+        return "-"
+    return f"{100 * value:.0f} %" if value > 0.01 else f"{100 * value:.1g} %"
 
 
 def _decades(value: float) -> str:

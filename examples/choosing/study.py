@@ -1,7 +1,9 @@
 """One network under every rule: its signal at the start, and what training makes of it."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -40,12 +42,15 @@ class Runs:
         optimizer: its name.
         rate: that with the smallest median of the held-out loss over the seeds.
         runs: one for each seed.
+        varying: the share of the first outputs' second moment that is their variance over the
+            examples: 1 if outputs are all about the input, 0 if they do not depend on it.
     """
 
     rule: str
     optimizer: str
     rate: float
     runs: tuple[Run, ...]
+    varying: float = math.nan
 
     @property
     def first(self) -> float:
@@ -90,6 +95,13 @@ def trained(family: Family, seed: int, seeds: int) -> tuple[tuple[Runs, ...], Ma
         name: [_start(family, rule, seed, index, batches[0][0]) for index in range(seeds)]
         for name, rule in rules.items()
     }
+    output = jax.jit(
+        lambda start, x: family.model.apply(start, x, mutable="batch_stats", **family.options)
+    )
+    varying = {
+        name: float(np.median([_varying(output, start, batches[0][0]) for start in own]))
+        for name, own in starts.items()
+    }
     found = []
     for optimizer in family.optimizers:
         trainer = Trainer(family.model, family.loss, optimizer.transformation, family.options)
@@ -101,7 +113,7 @@ def trained(family: Family, seed: int, seeds: int) -> tuple[tuple[Runs, ...], Ma
                     for start in starts[name]
                 )
                 own = tuple(Run(losses, last) for losses, last in runs)
-                tried.append(Runs(name, optimizer.name, rate, own))
+                tried.append(Runs(name, optimizer.name, rate, own, varying[name]))
             found.append(min(tried, key=lambda runs: np.median(runs.last)))
     return tuple(found), held_out.bounds
 
@@ -109,6 +121,13 @@ def trained(family: Family, seed: int, seeds: int) -> tuple[tuple[Runs, ...], Ma
 def _start(family: Family, rule: Rule, seed: int, index: int, x: np.ndarray) -> dict:
     key = jax.random.fold_in(jax.random.key(seed), index)
     return fw.linen.init(family.model, key, x, rule=rule, **family.options)
+
+
+def _varying(output: Callable[..., Any], start: Any, x: np.ndarray) -> float:
+    first, _ = output(start, x)
+    first = np.asarray(first, float)
+    moment = (first**2).mean()
+    return float(first.var(axis=0).mean() / moment) if moment > 0 else math.nan
 
 
 def _batches(data: Data, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
