@@ -85,12 +85,9 @@ def test_a_chain_by_hand(key):
         assert relative(math.exp(layer.log_input), float((previous**2).mean())) < 1e-5
         assert layer.mean == pytest.approx(output.mean(), abs=1e-6)
         assert relative(layer.kurtosis, kurtosis) < 1e-4
-        singular = np.linalg.svd(output, compute_uv=False)
-        shares = singular / singular.sum()
-        rank = math.exp(-(shares * np.log(shares)).sum())
-        # Of a matrix's square root: float32's rounding is of the order of 1e-7 of the largest
-        # eigenvalue, so of 3e-4 of the largest singular value.
-        assert relative(layer.effective_rank, rank) < 2e-2
+        eigenvalues = np.linalg.svd(output, compute_uv=False) ** 2
+        rank = eigenvalues.sum() ** 2 / (eigenvalues**2).sum()
+        assert relative(layer.effective_rank, rank) < 1e-5
         gradient = np.asarray(of_outputs[index], np.float64)
         assert relative(layer.gradient, (gradient**2).mean()) < 1e-4
         kernel = np.asarray(of_weights[layer.path]["kernel"], np.float64)

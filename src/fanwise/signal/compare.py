@@ -57,7 +57,8 @@ def compare(
     Example:
         >>> from flax import linen as nn
         >>> import fanwise as fw
-        >>> model = nn.Sequential([nn.Dense(128), nn.relu] * 8 + [nn.Dense(10)])
+        >>> hidden = [layer for _ in range(8) for layer in (nn.Dense(128), nn.relu)]
+        >>> model = nn.Sequential([*hidden, nn.Dense(10)])
         >>> x = jax.random.normal(jax.random.key(0), (32, 128))
         >>> rules = {name: fw.signal.CANDIDATES[name] for name in ("fan_in", "torch_default")}
         >>> compared = fw.signal.compare(model, x, rules, key=jax.random.key(1), seeds=3)

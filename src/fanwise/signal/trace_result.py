@@ -24,7 +24,8 @@ class LayerSignal:
         log_second_moment: of the output.
         mean: of the output.
         kurtosis: of the output, E[(y - mean)^4] / variance^2, 3 for a normal distribution.
-        effective_rank: of the outputs over the batch, between 1 and the size of the batch.
+        effective_rank: of the outputs over the batch, between 1 and the size of the batch (at most
+            256 examples are looked at): tr(G)^2 / tr(G^2) of the examples' Gram matrix G.
         finite: the share of the output's elements that are finite.
         log_input: logarithm of the input's second moment.
         activation: the name of the elementwise function that the output goes into.
