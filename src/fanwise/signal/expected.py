@@ -40,8 +40,9 @@ def with_expected(signals: Sequence[LayerSignal], links: Sequence[Link]) -> list
     found = list(signals)
     for chain in _chains(signals, links):
         steps = [step for at in chain if (step := links[at].step) is not None]
-        moments = forward(signals[chain[0]].log_input, steps)
-        gradients = backward(moments, steps, signals[chain[-1]].log_gradient)
+        log_input = signals[chain[0]].log_input
+        moments = forward(log_input, steps)
+        gradients = backward(log_input, steps, signals[chain[-1]].log_gradient)
         # That of the last is where the way back begins.
         for at, moment, gradient in zip(chain, moments, [*gradients[:-1], math.nan], strict=True):
             found[at] = replace(found[at], log_expected=moment, log_expected_gradient=gradient)

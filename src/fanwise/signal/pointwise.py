@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import jax
@@ -11,7 +11,7 @@ import numpy as np
 
 from fanwise.expectation import Array, NormalRule, normal_expectation, normal_rule
 
-__all__ = ["Activation", "Pointwise"]
+__all__ = ["Activation", "Pointwise", "pointwise_of"]
 
 Activation: TypeAlias = Callable[[Any], Any]
 
@@ -139,3 +139,16 @@ class Pointwise:
 
 def _log(value: float) -> float:
     return math.log(value) if value > 0 else -math.inf if value == 0 else math.nan
+
+
+@lru_cache(maxsize=64)
+def _known(activation: Activation) -> Pointwise:
+    return Pointwise(activation)
+
+
+def pointwise_of(activation: Activation) -> Pointwise:
+    """The Pointwise of a function, with what was evaluated of it before."""
+    try:
+        return _known(activation)
+    except TypeError:  # not hashable, or no function, which Pointwise says better
+        return Pointwise(activation)

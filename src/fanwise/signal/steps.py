@@ -99,28 +99,24 @@ def step_of(
             f"step_of: window must have the kernel of {layer}, got {window.kernel}; of other "
             f"layers than convolutions it must be None"
         )
+    taps = math.prod(kernel)
     if isinstance(value, DeltaOrthogonal):
         # All of its mass is at one tap.
-        weight, tap = weight * math.prod(kernel), _centre(kernel, kind)
-        per_output, per_input = _taps(window, tap, 1)
-    else:
-        per_output, per_input = _taps(window, None, math.prod(kernel))
+        weight, taps = weight * taps, 1
+        window = None if window is None else window.only(_centre(kernel, kind))
+    per_output = per_input = float(taps)
+    if window is not None:
+        per_output = window.connections / max(math.prod(window.outputs), 1)
+        per_input = window.connections / max(math.prod(window.size), 1)
     return Step(
         fan_in=inputs * per_output,
         fan_out=outputs / groups * per_input,
         weight=weight,
         bias=bias,
         activation=activation,
+        window=window,
         name=layer.path,
     )
-
-
-def _taps(window: Window | None, tap: tuple[int, ...] | None, taps: int) -> tuple[float, float]:
-    """How many an output has, and an input goes through."""
-    if window is None:
-        return taps, taps
-    count = window.connections if tap is None else window.connections_of(tap)
-    return count / max(window.outputs, 1), count / max(window.inputs, 1)
 
 
 def _centre(kernel: list[int], kind: str) -> tuple[int, ...]:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
+
+from fanwise.expectation import Array
 
 __all__ = ["Window"]
 
@@ -14,11 +15,8 @@ __all__ = ["Window"]
 class Window:
     """The geometry of a convolution, with the numbers of ``jax.lax.conv_general_dilated``.
 
-    Zeros around the map lower the second moment at its border. What is counted here is exact:
-    the taps that lie inside, averaged over all positions. The second moment that follows is
-    exact for an input whose second moment is the same everywhere. Behind the first such layer
-    that is no longer so, and the product of two averages stands for the average of a product: an
-    approximation, the better the larger the map is beside the kernel.
+    Zeros around the map lower the second moment at its border, with each layer further inwards.
+    What is counted here is exact, at every position.
 
     Args:
         size: of the input, without channels and batch.
@@ -35,7 +33,7 @@ class Window:
     Example:
         >>> window = Window(size=(4,), kernel=(3,), padding=((1, 1),))
         >>> window.outputs, window.connections  # 2 at either end, 3 in the middle
-        (4, 10)
+        ((4,), 10)
     """
 
     size: tuple[int, ...]
@@ -58,27 +56,44 @@ class Window:
             object.__setattr__(self, name, value)
 
     @property
-    def inputs(self) -> int:
-        """The number of positions of the input."""
-        return math.prod(self.size)
-
-    @property
-    def outputs(self) -> int:
-        """The number of positions of the output."""
-        return math.prod(len(axis) for axis in self._inside())
+    def outputs(self) -> tuple[int, ...]:
+        """The size of the output."""
+        return tuple(len(counts) for counts in self._counts())
 
     @property
     def connections(self) -> int:
         """The number of pairs of an output and a tap inside of the input."""
-        return math.prod(int(axis.sum()) for axis in self._inside())
+        return math.prod(int(counts.sum()) for counts in self._counts())
 
-    def connections_of(self, tap: Sequence[int]) -> int:
-        """The same for one tap alone, given by its position in the kernel."""
-        inside = self._inside()
-        return math.prod(int(axis[:, at].sum()) for axis, at in zip(inside, tap, strict=True))
+    def only(self, tap: Sequence[int]) -> "Window":
+        """The window of one tap alone, given by its position in the kernel."""
+        moved = [at * dilation for at, dilation in zip(tap, self.dilation, strict=True)]
+        last = [(k - 1) * d for k, d in zip(self.kernel, self.dilation, strict=True)]
+        padding = tuple(
+            (low - at, high + at - end)
+            for (low, high), at, end in zip(self.padding, moved, last, strict=True)
+        )
+        return replace(self, kernel=(1,) * len(tap), padding=padding)
 
-    def _inside(self) -> list[npt.NDArray[np.bool_]]:
-        """For each axis, whether an output's tap lies on an input: (outputs, taps)."""
+    def sums(self, values: Array) -> Array:
+        """From the second moments at the inputs to sums over taps at the outputs.
+
+        They are divided by the mean number of taps, so that the mean stays where all are equal.
+        """
+        return self._applied(self._counts(), values)
+
+    def sums_back(self, values: Array) -> Array:
+        """The same from the gradients' second moments at the outputs to those at the inputs."""
+        return self._applied([counts.T for counts in self._counts()], values)
+
+    def _applied(self, counts: list[Array], values: Array) -> Array:
+        for axis, own in enumerate(counts):
+            values = np.moveaxis(np.tensordot(own, values, (1, axis)), 0, axis)
+        result: Array = values * (values.size / max(self.connections, 1))
+        return result
+
+    def _counts(self) -> list[Array]:
+        """For each axis, how many taps of an output lie on an input: (outputs, inputs)."""
         axes = zip(
             self.size,
             self.kernel,
@@ -88,19 +103,21 @@ class Window:
             self.input_dilation,
             strict=True,
         )
-        return [_inside(*axis) for axis in axes]
+        return [_counts(*axis) for axis in axes]
 
 
-def _inside(
+def _counts(
     size: int,
     kernel: int,
     stride: int,
     padding: tuple[int, int],
     dilation: int,
     input_dilation: int,
-) -> npt.NDArray[np.bool_]:
+) -> Array:
     spread = (size - 1) * input_dilation + 1
     outputs = max(0, (spread + sum(padding) - (kernel - 1) * dilation - 1) // stride + 1)
     at = stride * np.arange(outputs)[:, None] + dilation * np.arange(kernel) - padding[0]
-    inside: npt.NDArray[np.bool_] = (at >= 0) & (at < spread) & (at % input_dilation == 0)
-    return inside
+    inside = (at >= 0) & (at < spread) & (at % input_dilation == 0)
+    counts = np.zeros((outputs, size))
+    np.add.at(counts, (np.nonzero(inside)[0], at[inside] // input_dilation), 1)
+    return counts
