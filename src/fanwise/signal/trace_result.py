@@ -28,7 +28,8 @@ class LayerSignal:
             256 examples are looked at): tr(G)^2 / tr(G^2) of the examples' Gram matrix G.
         finite: the share of the output's elements that are finite.
         log_input: logarithm of the input's second moment.
-        activation: the name of the elementwise function that the output goes into.
+        activation: the name of the elementwise function that the output goes into; None if there is
+            none, or if only one of the two is inside of a jit or a remat.
         idle: the share of elements at which that function has a slope below 0.01: half of them
             are normal for relu, any at all are saturated for tanh.
         idle_units: the share of units (entries of the last axis) that are so at every position of
