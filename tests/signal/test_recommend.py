@@ -208,6 +208,18 @@ def test_normalizations_are_given_as_the_reason_with_their_share():
     assert "either is enough" not in found.text  # it is no chain of matrices that tells
 
 
+def test_a_normalization_that_sets_no_scale_is_no_reason():
+    """As with running averages: what goes in comes out, for each rule something else."""
+    layers = {at: {"kind": "BatchNorm"} for at in (1, 3)}
+    rules = {
+        name: tuple(trace_of([scale] * 6, layers=layers) for _ in range(2))
+        for name, scale in (("a", 0.0), ("b", 1.0))
+    }
+    assert "normalization" not in recommendation(rules).text
+    same = {"a": rules["a"], "b": rules["a"]}
+    assert "Of 4 layers with a matrix 2 take what comes from one" in recommendation(same).text
+
+
 def test_sums_are_given_as_the_reason():
     layers = {at: {"before": None} for at in (3, 6, 9)}
     rules = {name: _rule(0.0, layers=layers) for name in ("a", "b")}

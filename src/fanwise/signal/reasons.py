@@ -14,6 +14,9 @@ _MATRICES = ("Linear", "Conv", "ConvTranspose", "MultiheadAttention")
 # Effective ranks: below the one all inputs give nearly the same, and from the other on they do not.
 _SAME, _DIFFERENT = 1.1, 2.0
 
+# Logarithms of second moments that differ by less are of one scale: 10 %.
+_ONE_SCALE = 0.1
+
 # Layers between which there is something to drift.
 _FEW = 4
 
@@ -37,7 +40,7 @@ def reasons(
     layers = next(iter(traces.values()))[0].layers
     found = []
     if not is_lost:
-        elsewhere = [_normalized(layers), _joined(layers)]
+        elsewhere = [_normalized(layers, traces), _joined(layers)]
         found.append(_lost(drifts))
         found += [] if matters else [_shallow(layers), *elsewhere]
         if {"fan_in", "fan_out"} <= set(equal) and not any(elsewhere):
@@ -74,11 +77,13 @@ def _shallow(layers: Sequence[LayerSignal]) -> str:
     return f"Only {count} {plural} a matrix: no factor is repeated often enough to drift."
 
 
-def _normalized(layers: Sequence[LayerSignal]) -> str:
+def _normalized(layers: Sequence[LayerSignal], traces: Mapping[str, Sequence[Trace]]) -> str:
     matrices = [signal for signal in layers if _is_matrix(signal)]
     into = sum(signal.is_normalized for signal in matrices)
     behind = sum(
-        signal.before is not None and _is_norm(layers[signal.before]) and not signal.is_normalized
+        signal.before is not None
+        and not signal.is_normalized
+        and _sets_scale(signal.before, traces)
         for signal in matrices
     )
     if not into and not behind:
@@ -90,8 +95,15 @@ def _normalized(layers: Sequence[LayerSignal]) -> str:
     return f"Of {len(matrices)} layers with a matrix {said}."
 
 
-def _is_norm(signal: LayerSignal) -> bool:
-    return "Norm" in (signal.kind or signal.source)
+def _sets_scale(at: int, traces: Mapping[str, Sequence[Trace]]) -> bool:
+    """Whether a layer is a normalization whose output has one scale with every rule and seed.
+
+    One that normalizes by running averages has not.
+    """
+    signals = [trace.layers[at] for own in traces.values() for trace in own]
+    sizes = [signal.log_second_moment for signal in signals]
+    is_norm = "Norm" in (signals[0].kind or signals[0].source)
+    return is_norm and max(sizes) - min(sizes) < _ONE_SCALE
 
 
 def _joined(layers: Sequence[LayerSignal]) -> str:
