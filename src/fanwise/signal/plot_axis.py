@@ -72,7 +72,7 @@ def short_names(names: Sequence[str]) -> list[str]:
         >>> short_names(["fc"])
         ['fc']
         >>> short_names(["encoder/layers_0/attention/query_key", "encoder/layers_1/mlp"])
-        ['1 encoder/layer…tion/query_key', '2 encoder/layers_1/mlp']
+        ['1 encoder/layer…ion/query_key', '2 encoder/layers_1/mlp']
     """
     if all(len(name) <= _LONGEST for name in names):
         return list(names)

@@ -32,7 +32,7 @@ def styles_for(rules: Iterable[str]) -> dict[str, Style]:
     """A style for each rule; the first is the widest, so that it shows below one on top of it.
 
     Example:
-        >>> [style.width for style in styles_for(["fan_in", "xavier"]).values()]
+        >>> [round(style.width, 1) for style in styles_for(["fan_in", "xavier"]).values()]
         [4.5, 1.3]
     """
     names = list(rules)

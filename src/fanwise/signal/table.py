@@ -57,8 +57,8 @@ def table_of(trace: Trace, width: int | None = None) -> str:
     Columns: E[y²], the second moment of the output; theory's, where it says something; the ratio
     to the layer before; the kurtosis; the effective rank of the outputs over the batch; idle, the
     share of elements at which the activation behind has no slope, and of units that have none for
-    any input; E[g²] and E[g_w²], the second moments of the gradient at
-    the output and at the weights.
+    any input; E[g²] and E[g_w²], the second moments of the gradient at the output and at the
+    weights.
 
     Args:
         trace: of one model.
