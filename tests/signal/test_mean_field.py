@@ -32,7 +32,7 @@ def erf_correlation(sigma_w, sigma_b, q, c):
 
 
 @hypothesis.given(sigma_w=st.floats(0.2, 4), sigma_b=st.floats(0.05, 2))
-@hypothesis.settings(max_examples=6)
+@hypothesis.settings(max_examples=5)
 def test_erf(sigma_w, sigma_b):
     """By Williams' (1997) closed form, iterated layer by layer."""
     found = mean_field(jax.lax.erf, sigma_w, sigma_b)
@@ -52,7 +52,7 @@ def test_erf(sigma_w, sigma_b):
 
 
 @hypothesis.given(sigma_w=st.floats(0.1, 1.38), sigma_b=st.floats(0.01, 10))
-@hypothesis.settings(max_examples=10)
+@hypothesis.settings(max_examples=5)
 def test_relu_below_its_critical_point(sigma_w, sigma_b):
     """q = sigma_b^2 / (1 - sigma_w^2 / 2), and every slope is sigma_w^2 / 2."""
     found = mean_field(jax.nn.relu, sigma_w, sigma_b)
@@ -134,7 +134,7 @@ def test_points_that_papers_call_critical(weight, bias):
 
 
 @hypothesis.given(sigma_w=st.floats(1.05, 5))
-@hypothesis.settings(max_examples=8)
+@hypothesis.settings(max_examples=4)
 def test_tanh_without_biases_forgets_in_chaos(sigma_w):
     """Odd functions take uncorrelated inputs to uncorrelated ones; Poole et al. (2016)."""
     found = mean_field(jnp.tanh, sigma_w, 0.0)
@@ -144,7 +144,7 @@ def test_tanh_without_biases_forgets_in_chaos(sigma_w):
 
 
 @hypothesis.given(sigma_w=st.floats(0.3, 5), sigma_b=st.floats(0.01, 2))
-@hypothesis.settings(max_examples=8)
+@hypothesis.settings(max_examples=4)
 def test_tanh(sigma_w, sigma_b):
     """What holds of every such network: sizes below sigma_w^2 + sigma_b^2, and one phase."""
     found = mean_field(jnp.tanh, sigma_w, sigma_b)
@@ -181,8 +181,7 @@ def test_in_words():
     assert "at once" in str(mean_field(jnp.zeros_like, 1.0, 0.5))
 
 
-@pytest.mark.parametrize("fn", [jnp.tanh, jax.nn.selu, jax.nn.sigmoid])
-@pytest.mark.parametrize("sigma_b", [0.01, 0.5])
+@pytest.mark.parametrize(("fn", "sigma_b"), [(jnp.tanh, 0.01), (jnp.tanh, 0.5), (jax.nn.selu, 0.3)])
 def test_the_critical_line(fn, sigma_b):
     sigma_w = critical_sigma_w(fn, sigma_b)
     on = mean_field(fn, sigma_w, sigma_b)

@@ -115,8 +115,9 @@ def test_sparse(key):
     assert expected == pytest.approx((drawn**2).mean(), rel=0.3)
 
 
-@pytest.mark.parametrize("kind", ["Conv2d", "ConvTranspose2d"])
-@pytest.mark.parametrize(("size", "pads"), [(3, (1, 1)), (4, (1, 2))])
+@pytest.mark.parametrize(
+    ("kind", "size", "pads"), [("Conv2d", 4, (1, 2)), ("ConvTranspose2d", 4, (1, 2))]
+)
 def test_delta_orthogonal_has_one_tap(kind, size, pads, key):
     """A kernel whose mass is at its centre loses nothing at the border."""
     layer = Layer("conv", kind, {}, {"weight": (8, 8, size, size)})
@@ -135,9 +136,7 @@ def test_delta_orthogonal_has_one_tap(kind, size, pads, key):
 
 
 @pytest.mark.parametrize("module", [nn.Conv, nn.ConvTranspose])
-@pytest.mark.parametrize(
-    ("padding", "stride"), [(((1, 1), (1, 1)), 1), (((0, 0), (0, 0)), 2), (((1, 1), (0, 2)), 2)]
-)
+@pytest.mark.parametrize(("padding", "stride"), [(((1, 1), (1, 1)), 1), (((1, 1), (0, 2)), 2)])
 def test_fans_of_convolutions_against_random_ones(module, padding, stride, key):
     """Forward and backward, at inputs and cotangents of the same size everywhere.
 
