@@ -245,3 +245,22 @@ def test_the_trace_has_the_theory_beside(plain, deep):
     assert steps == pytest.approx(math.log(6), abs=1e-6)
     assert all(layer.activation == "relu" for layer in layers[:-1])
     assert jnp.isfinite(layers[0].log_gradient)
+
+
+def test_convolutions_have_a_border(key):
+    """The trace counts the taps of a stride, a transposed convolution and zeros around the map."""
+    layers = [nn.Conv(4, (3,)), nn.relu, nn.Conv(8, (3,), 2), nn.relu, nn.ConvTranspose(4, (4,), 2)]
+    model, x = nn.Sequential(layers), jax.random.normal(key, (2, 6, 3))
+    rule = kaiming("fan_in")
+    variables = fw.linen.init(model, key, x, rule=rule)
+    found = fw.signal.trace(model, variables, x, key, rule=rule).layers
+    q = np.exp(found[0].log_input) * 2 * np.convolve(np.ones(6), np.ones(3) / 3, "same")
+    expected = [q.mean()]
+    q = np.convolve(np.append(q, 0), np.ones(3) / 3, "valid")[::2]  # SAME adds one zero, behind
+    expected.append(q.mean())
+    # torch's fan_in of a transposed convolution is out * kernel: weights of 2 / 16. Each of the 6
+    # outputs sees 8 channels by two taps, but for the ends, and relu halves.
+    q = np.convolve(np.insert(q, [1, 2], 0), np.ones(4), "full")[1:7] * 8 * 2 / 16 / 2
+    expected.append(q.mean())
+    logs = [layer.log_expected for layer in found]
+    assert np.exp(logs) == pytest.approx(expected, rel=1e-6)
