@@ -6,12 +6,13 @@ are positions. Second moments are given as logarithms, and taken of values scale
 so that they are right for any signal whose values float32 can hold.
 """
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-__all__ = ["BACKWARD", "FORWARD", "log_second_moment", "probe"]
+__all__ = ["BACKWARD", "FORWARD", "NO_GRADIENT", "log_second_moment", "probe"]
 
 FORWARD = (
     "log_second_moment",
@@ -26,6 +27,9 @@ FORWARD = (
 
 BACKWARD = ("log_gradient", "no_gradient", "gradient_finite")
 """What is measured of the gradient at an output."""
+
+NO_GRADIENT = (-math.inf, 1.0, 1.0)
+"""The same of a gradient of zeros."""
 
 # The slope below which a function is taken to be flat: tanh's beyond 3, none of a line's.
 _FLAT = 0.01

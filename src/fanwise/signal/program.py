@@ -11,7 +11,7 @@ import numpy as np
 from fanwise.frameworks.observation import INPUT, Arrays, Observed
 from fanwise.layers import Layer
 from fanwise.signal.evaluation import evaluate
-from fanwise.signal.measures import BACKWARD, log_second_moment
+from fanwise.signal.measures import BACKWARD, NO_GRADIENT, log_second_moment
 from fanwise.signal.occurrences import Occurrence, occurrences_of
 
 __all__ = ["Loss", "Measured", "Program", "program_of"]
@@ -110,6 +110,11 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
         (_, (marks, log_output)), (gradients, measured) = both(
             trained, no_gradients(), rest, inputs, key
         )
+        # Where no gradient flows, as behind a stop_gradient, nothing was measured: all three zero.
+        measured = [
+            jnp.where((each == 0).all(-1, keepdims=True), jnp.float32(NO_GRADIENT), each)
+            for each in measured
+        ]
         own = [stacks.get(path, ()) for path in trained_paths]
         of_weights = [_stacked(_moments, *each) for each in zip(trained, own, strict=True)]
         of_gradients = [
