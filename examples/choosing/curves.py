@@ -65,7 +65,7 @@ def _smoothed(losses: np.ndarray) -> np.ndarray:
 
 
 def shrink(path: Path) -> None:
-    """Write a picture again with a palette of 96 colours, a third of its size."""
+    """Write a picture again with a palette of 160 colours, a quarter of its size."""
     with Image.open(path) as picture:
-        reduced = picture.convert("RGB").quantize(96, dither=Image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(160, dither=Image.Dither.NONE)
     reduced.save(path, optimize=True)

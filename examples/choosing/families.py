@@ -90,6 +90,7 @@ def _zeroed(rule: str, pattern: str) -> Rule:
 def _edsr(residual_scale: float, quick: bool) -> Family:
     blocks, width = (2, 8) if quick else (16, 16)
     scaled = "" if residual_scale == 1 else f", branches times {residual_scale}"
+    zeroed = r"block_\d+/conv2" if residual_scale == 1 else "tail"
     return Family(
         f"EDSR, {blocks} blocks of {width} channels{scaled}",
         EDSR(blocks, width, residual_scale),
@@ -99,7 +100,7 @@ def _edsr(residual_scale: float, quick: bool) -> Family:
         (ADAM(1e-3, 3e-3),),
         batch=4,
         steps=100,
-        rules={} if scaled else {"fan_in, conv2 zero": _zeroed("fan_in", r"block_\d+/conv2")},
+        rules={f"fan_in, {zeroed.rpartition('/')[2]} zero": _zeroed("fan_in", zeroed)},
     )
 
 

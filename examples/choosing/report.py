@@ -47,28 +47,25 @@ def fans_compared(runs: Iterable[Runs]) -> str:
     found: dict[str, dict[str, Runs]] = {}
     for own in runs:
         found.setdefault(own.optimizer, {})[own.rule] = own
-    sentences = []
-    for optimizer, rules in found.items():
-        fan_in, fan_out = rules["fan_in"], rules["fan_out"]
-        where = f"With {optimizer}, " if len(found) > 1 else ""
-        figures = f"{_ended(fan_in)} and {_ended(fan_out)}"
-        lower = _lower(fan_in, fan_out)
-        if lower is None:
-            said = f"fan_in and fan_out overlap: {figures}"
-        else:
-            said = f"{lower} ends lower than the other of fan_in and fan_out: {figures}"
-        best = min(rules.values(), key=lambda each: np.median(each.last))
-        alike = [name for name, each in rules.items() if each is best or _lower(best, each) is None]
-        sentences.append(
-            f"{_capital(where + said)}. The lowest median is that of {best.rule}, "
-            f"{_number(float(np.median(best.last)))}"
-            + (
-                f"; not told apart from it: {', '.join(n for n in alike if n != best.rule)}."
-                if len(alike) > 1
-                else "; every other rule ends above it with all seeds."
-            )
-        )
-    return "\n".join(sentences)
+    return " ".join(
+        (f"With {optimizer}: " if len(found) > 1 else "") + _compared(rules)
+        for optimizer, rules in found.items()
+    )
+
+
+def _compared(rules: Mapping[str, Runs]) -> str:
+    pair = rules["fan_in"], rules["fan_out"]
+    lower = _lower(*pair)
+    best = min(rules.values(), key=lambda each: np.median(each.last))
+    alike = [
+        f"`{name}`" for name, own in rules.items() if own is not best and not _lower(own, best)
+    ]
+    return (
+        f"{' and '.join(f'`{own.rule}` ends at {_ended(own)}' for own in pair)}, "
+        + (f"`{lower}` lower with every seed" if lower else "which overlap")
+        + f". The lowest median is that of `{best.rule}`; "
+        + (f"ranges that overlap with its: {', '.join(alike)}." if alike else "none overlaps.")
+    )
 
 
 def bounds_of(bounds: Mapping[str, float], family: Family) -> str:
@@ -103,11 +100,6 @@ def _share(value: float) -> str:
 
 def _decades(value: float) -> str:
     return f"{value:.1f}" if np.isfinite(value) else "lost"
-
-
-def _capital(sentence: str) -> str:
-    # Names of rules keep their case.
-    return sentence if sentence.startswith("fan_") else sentence[0].upper() + sentence[1:]
 
 
 def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -175,11 +175,12 @@ def _runs(**losses: list[float]) -> list[Runs]:
 
 def test_a_difference_is_told_only_where_all_seeds_agree():
     apart = fans_compared(_runs(fan_in=[0.2, 0.1], fan_out=[0.4, 0.3], xavier=[0.15, 0.5]))
-    assert "fan_in ends lower than the other" in apart
-    assert "not told apart from it: xavier" in apart
-    assert "overlap" in fans_compared(_runs(fan_in=[0.35, 0.1], fan_out=[0.4, 0.3]))
+    assert "`fan_in` lower with every seed" in apart
+    assert "ranges that overlap with its: `xavier`." in apart
+    assert "which overlap" in fans_compared(_runs(fan_in=[0.35, 0.1], fan_out=[0.4, 0.3]))
     diverged = fans_compared(_runs(fan_in=[0.2, 0.1], fan_out=[np.nan, 0.3]))
     assert "0.3 to diverged" in diverged
+    assert diverged.endswith("none overlaps.")
 
 
 def test_a_document_without_the_marks_is_refused():
