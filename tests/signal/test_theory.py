@@ -188,6 +188,16 @@ def test_zeros_at_the_border(activation):
     assert expected[5] - math.log(gain * share**6) > 0.15
 
 
+def test_gradients_through_a_stride():
+    """By hand: of 8 inputs those at even places but the first go into two outputs, others one."""
+    window = Window((8,), (3,), strides=(2,), padding=((0, 1),))
+    strided = Step(11 / 4, 11 / 8, 1 / 3, 0.0, None, window)
+    steps = [padded(), padded(), strided]
+    g = np.array([1, 1, 2, 1, 2, 1, 2, 1]) / 3
+    expected = [math.log(np.convolve(g, np.ones(3) / 3, "same").mean()), math.log(g.mean()), 0.0]
+    close(backward(0.0, steps, 0.0), expected)
+
+
 def test_the_border_of_functions_that_are_not_homogeneous():
     """erf at every position by Williams' closed form; forward interpolates to 1e-3."""
     steps = [padded(jax.lax.erf, 0.1)] * 4
