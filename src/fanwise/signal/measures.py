@@ -11,8 +11,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-__all__ = ["BACKWARD", "FORWARD", "NO_GRADIENT", "log_second_moment", "probe"]
+__all__ = ["BACKWARD", "FORWARD", "NO_GRADIENT", "log_second_moment", "probe", "widened"]
 
 FORWARD = (
     "log_second_moment",
@@ -67,19 +68,21 @@ probe.defvjp(_probe_forward, _probe_backward)
 
 def log_second_moment(x: Any) -> Any:
     """log E[x^2] in float32: -inf for zeros, inf or nan where a value is."""
-    wide = _wide(x)
+    wide = widened(x)
     largest = jnp.abs(wide).max(initial=0.0)
     scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1.0)
     log = jnp.log(jnp.square(wide / scale).mean()) + 2 * jnp.log(scale)
     return log.astype(jnp.float32)
 
 
-def _wide(x: Any) -> Any:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+def widened(x: Any) -> Any:
+    """The array in float32 at least."""
+    # numpy's promotion, as jax's refuses where users have it strict.
+    return x.astype(np.promote_types(x.dtype, np.float32))
 
 
 def _forward(x: Any, slope: Any) -> Any:
-    wide = _wide(x)
+    wide = widened(x)
     mean = wide.mean()
     centered = wide - mean
     largest = jnp.abs(centered).max(initial=0.0)

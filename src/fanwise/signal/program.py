@@ -11,7 +11,7 @@ import numpy as np
 from fanwise.frameworks.observation import INPUT, Arrays, Observed
 from fanwise.layers import Layer
 from fanwise.signal.evaluation import evaluate
-from fanwise.signal.measures import BACKWARD, NO_GRADIENT, log_second_moment
+from fanwise.signal.measures import BACKWARD, NO_GRADIENT, log_second_moment, widened
 from fanwise.signal.occurrences import Occurrence, occurrences_of
 
 __all__ = ["Loss", "Measured", "Program", "program_of"]
@@ -187,7 +187,7 @@ def _stacks(layers: Sequence[Layer]) -> dict[Any, tuple[int, ...]]:
 
 
 def _moments(array: Any) -> Any:
-    mean = array.astype(jnp.promote_types(array.dtype, jnp.float32)).mean()
+    mean = widened(array).mean()
     return jnp.stack([log_second_moment(array), log_second_moment(mean)])
 
 
