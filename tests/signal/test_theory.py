@@ -215,6 +215,14 @@ def test_the_border_of_functions_that_are_not_homogeneous():
     assert backward(0.0, steps, 0.0) == pytest.approx(gradients[::-1], abs=1e-3)
 
 
+def test_even_maps_are_exact():
+    """Without a border nothing is interpolated, whatever rounding makes of equal numbers."""
+    even = Step(3.0, 1.0, 0.3, 0.1, jax.lax.erf, Window((30,), (3,), strides=(3,)))
+    q = 0.9 * 1.37 + 0.1
+    expected = 2 / math.pi * math.asin(2 * q / (1 + 2 * q))
+    close(forward(math.log(1.37), [even, Step(4, 4, 0.25)]), [math.log(q), math.log(expected)])
+
+
 def test_a_map_of_another_size_is_seen_as_even():
     """Behind a pooling, or before a dense layer, only the mean is known."""
     dense, small = Step(4, 4, 0.25), Window((4,), (3,), padding=((1, 1),))

@@ -188,12 +188,13 @@ def _at_each(of: Callable[[float], float], logs: Array) -> Array:
     At many different ones it is interpolated, to about 1e-3: between eighths, which many layers
     share.
     """
-    values = np.unique(logs)
-    if len(values) == 1:
-        return np.full(logs.shape, of(float(values[0])))
+    low, high = logs.min(initial=math.inf), logs.max(initial=-math.inf)
+    if low == high or high - low < 1e-9:
+        return np.full(logs.shape, of(float(low)))
     result = np.full(logs.shape, math.nan)
     for value in (-math.inf, math.inf):
-        result[logs == value] = of(value)
+        if (is_value := logs == value).any():
+            result[is_value] = of(value)
     if (is_finite := np.isfinite(logs)).any():
         finite = logs[is_finite]
         grid = np.arange(math.floor(8 * finite.min()), math.ceil(8 * finite.max()) + 1) / 8
