@@ -32,7 +32,7 @@ import fanwise as fw
 
 TOLERANCE = 0.03
 FALSE_ALARM_SIGMAS = 4.9  # one in 10^6, for each assertion
-BATCH, SEEDS = 32, 12
+BATCH, SEEDS = 8, 80
 WIDTHS = (1024,) * 6
 GROWING = (512, 640, 800, 1000, 1250, 1562)
 
@@ -102,13 +102,9 @@ def variances_back(widths, batch=BATCH):
     return (1 + 4 / batch) / np.array(widths[1:-1][::-1])
 
 
-def is_expected(factors, expected, variances):
-    """Whether the mean over seeds and layers is within 3 %, and each layer's within its error."""
-    ratios = factors / expected
-    of_layers = np.abs(ratios.mean(axis=0) - 1) < FALSE_ALARM_SIGMAS * np.sqrt(
-        variances / len(factors)
-    )
-    return abs(ratios.mean() - 1) < TOLERANCE and bool(of_layers.all())
+def is_expected(factors, expected):
+    """Whether each layer's factor, averaged over the seeds, is within 3 %."""
+    return bool((np.abs((factors / expected).mean(axis=0) - 1) < TOLERANCE).all())
 
 
 @pytest.fixture(scope="module")
@@ -129,56 +125,57 @@ def growing(key):
 
 @pytest.mark.parametrize("widths", [WIDTHS, GROWING], ids=["plain", "growing"])
 def test_the_tolerance(widths):
-    """3 % are at least 4.9 standard errors of the mean over seeds and layers.
+    """3 % are at least 4.9 standard errors of each layer's factor, averaged over the seeds.
 
     Noticed with a probability of 99.9 % is a factor off by 3 % and 3.1 standard errors, 5 % in
     all: 2.5 % in the weights' std.
     """
     for own in (variances(widths), variances_back(widths)):
-        error = math.sqrt(own.sum() / SEEDS) / len(own)
-        assert error * FALSE_ALARM_SIGMAS <= TOLERANCE
-        assert TOLERANCE + 3.1 * error < 0.05
+        errors = np.sqrt(own / SEEDS)
+        assert (errors * FALSE_ALARM_SIGMAS <= TOLERANCE).all()
+        assert (TOLERANCE + 3.1 * errors < 0.05).all()
 
 
 def test_the_variances(plain):
     """The bounds hold of what is measured, and forward they are nearly met.
 
-    A sum of 4 * 12 squared deviations, each over its variance, is about chi squared: its mean is
-    between 0.35 and 2.2 but for one case in 10^6 (backward the bound may be far from met).
+    A sum of 4 * 80 squared deviations, each over its variance, is about chi squared: where the
+    bound is met its mean is between 0.6 and 1.4 but for one case in 10^6, and lower by as much as
+    the bound is too high (backward it may be far from met).
     """
     for name, expected in (("fan_in", 1.0), ("torch_default", 1 / 6)):
         forward, back = forward_factors(plain[name]), backward_factors(plain[name])
-        assert 0.35 < ((forward / expected - 1) ** 2 / variances(WIDTHS)).mean() < 2.2
-        assert ((back / expected - 1) ** 2 / variances_back(WIDTHS)).mean() < 2.2
+        assert 0.4 < ((forward / expected - 1) ** 2 / variances(WIDTHS)).mean() < 1.4
+        assert ((back / expected - 1) ** 2 / variances_back(WIDTHS)).mean() < 1.4
 
 
 def test_kaiming_fan_in_keeps_the_second_moment(plain):
     """He et al. (2015): a factor of 1; and, with equal widths, of the gradient too."""
-    assert is_expected(forward_factors(plain["fan_in"]), 1.0, variances(WIDTHS))
-    assert is_expected(backward_factors(plain["fan_in"]), 1.0, variances_back(WIDTHS))
+    assert is_expected(forward_factors(plain["fan_in"]), 1.0)
+    assert is_expected(backward_factors(plain["fan_in"]), 1.0)
 
 
 def test_torch_default_divides_the_second_moment_by_6(plain):
     """1/3 by the weights, 1/2 by relu; the gradient's as well."""
     found = plain["torch_default"]
-    assert is_expected(forward_factors(found), 1 / 6, variances(WIDTHS))
-    assert is_expected(backward_factors(found), 1 / 6, variances_back(WIDTHS))
+    assert is_expected(forward_factors(found), 1 / 6)
+    assert is_expected(backward_factors(found), 1 / 6)
 
 
 def test_a_std_off_by_5_percent_is_noticed(plain):
-    """Planted: a factor of 1.1025, 12 standard errors beyond the 3 %."""
+    """Planted: a factor of 1.1025, at least 12 standard errors beyond the 3 %."""
     found = plain["planted"]
-    assert not is_expected(forward_factors(found), 1.0, variances(WIDTHS))
-    assert not is_expected(backward_factors(found), 1.0, variances_back(WIDTHS))
-    assert is_expected(forward_factors(found), 1.05**2, variances(WIDTHS))
+    assert not is_expected(forward_factors(found), 1.0)
+    assert not is_expected(backward_factors(found), 1.0)
+    assert is_expected(forward_factors(found), 1.05**2)
 
 
 def test_fan_out_keeps_the_gradient_where_widths_grow(growing):
     """He et al. (2015), section 2.2: forward it multiplies by n_in / n_out, here 0.8."""
     found, ratios = growing["fan_out"], np.array(GROWING[1:-1]) / np.array(GROWING[2:])
-    assert is_expected(backward_factors(found), 1.0, variances_back(GROWING))
-    assert is_expected(forward_factors(found), ratios, variances(GROWING))
-    assert not is_expected(forward_factors(found), 1.0, variances(GROWING))
+    assert is_expected(backward_factors(found), 1.0)
+    assert is_expected(forward_factors(found), ratios)
+    assert not is_expected(forward_factors(found), 1.0)
 
 
 DEPTH, FLOOR, FEW = 10, 5, 8
@@ -225,8 +222,8 @@ def test_torch_default_comes_to_the_floor_that_its_biases_set(deep):
     by_hand = [1 / 3 + bias]
     for _ in range(DEPTH - 1):
         by_hand.append(by_hand[-1] / 6 + bias)
-    # Theory starts with the measured input, whose mean square is 1 within 5 sqrt(2 / 32768).
-    assert np.abs(expected - np.log(by_hand)).max() < 0.04
+    # Theory starts with the measured input, whose mean square is 1 within 5 sqrt(2 / 8192).
+    assert np.abs(expected - np.log(by_hand)).max() < 0.08
     assert by_hand[-FLOOR] == pytest.approx(1.2 * bias, rel=0.2)
     errors = deep_errors(expected) / math.sqrt(FEW)
     difference = logs.mean(axis=0) - expected
