@@ -52,7 +52,7 @@ def _super_resolution(seed: tuple[int, ...], count: int) -> Data:
 @cache
 def _denoising(seed: tuple[int, ...], count: int) -> Data:
     rng = np.random.default_rng(seed)
-    clean = dead_leaves(rng, count, 16, channels=1)
+    clean = dead_leaves(rng, count, 12, channels=1)
     noise = rng.normal(0, _NOISE, clean.shape).astype(np.float32)
     return Data(clean + noise, noise, {"predicting no noise": float((noise**2).mean())})
 
@@ -97,7 +97,7 @@ def _edsr(residual_scale: float, quick: bool) -> Family:
         _super_resolution,
         _absolute,
         "mean absolute error",
-        (ADAM(1e-3, 3e-3),),
+        (ADAM(3e-3, 1e-2),),
         batch=4,
         steps=100,
         rules={f"fan_in, {zeroed.rpartition('/')[2]} zero": _zeroed("fan_in", zeroed)},
@@ -112,7 +112,7 @@ def _dncnn(normalized: bool, quick: bool) -> Family:
         _denoising,
         _squared,
         "mean squared error",
-        (ADAM(1e-3, 3e-3),),
+        (ADAM(3e-3, 1e-2),),
         batch=8,
         steps=100,
         rules={
