@@ -41,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("\n\n".join(said))
         print(f"\n({time.perf_counter() - begun:.0f} s)", flush=True)
         if plots:
-            title = f"{chosen.title}: signal at the start (geometric mean and range over "
-            compared.plot(plots / f"{name}.png", f"{title}{options.seeds} seeds)")
+            spread = f"(geometric mean and range over {options.seeds} seeds)"
+            title = f"{chosen.title}: signal at the start\n{spread}"
+            compared.plot(plots / f"{name}.png", title)
             draw(runs, chosen, plots / f"{name}_training.png")
             shrink(plots / f"{name}.png")
             shrink(plots / f"{name}_training.png")

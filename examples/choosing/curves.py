@@ -16,6 +16,8 @@ from fanwise.signal.plot_style import Style, styles_for
 __all__ = ["draw", "shrink"]
 
 _WINDOW = 9
+# The ratio of losses from which they are drawn on a logarithmic scale.
+_WIDE = 5
 
 
 def draw(runs: Sequence[Runs], family: Family, path: Path) -> None:
@@ -32,9 +34,14 @@ def draw(runs: Sequence[Runs], family: Family, path: Path) -> None:
         for own in runs:
             if own.optimizer == optimizer:
                 _line(axes, own, styles[own.rule])
-        axes.set(yscale="log", xlabel=f"step of {optimizer}, each rule at its best rate")
+        axes.set_xlabel(f"step of {optimizer}, each rule at its best rate")
         axes.grid(True, which="major", alpha=0.3)
-    panels[0].set_ylabel(f"training loss:\n{family.measure} (log scale)")
+    low, high = panels[0].get_ylim()
+    is_wide = high > _WIDE * max(low, high / 1e6)
+    if is_wide:
+        panels[0].set_yscale("log")
+    scale = " (log scale)" if is_wide else ""
+    panels[0].set_ylabel(f"training loss:\n{family.measure}{scale}")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", frameon=False)
     seeds = len(runs[0].runs)
