@@ -144,6 +144,16 @@ def test_a_layer_that_runs_twice_is_scaled_by_its_first_run(key):
     assert float(second.var()) < 0.9  # of relu's output, with half of the second moment
 
 
+def test_what_runs_in_a_loop_over_time_stays(key):
+    model = nn.Sequential([nn.RNN(nn.MGUCell(8)), nn.Dense(8)])
+    x = jax.random.normal(key, (16, 5, 6))
+    variables = model.init(key, x)
+    balanced = fw.signal.balance(model, variables, x)
+    before, after = arrays_of(variables), arrays_of(balanced)
+    changed_paths = [path for path in before if after[path] is not before[path]]
+    assert changed_paths == ["['params']['layers_1']['kernel']"]
+
+
 def test_bfloat16_weights_stay_so(key):
     x = jax.random.normal(key, (16, 24), jnp.bfloat16)
     model = nn.Dense(64, param_dtype=jnp.bfloat16, dtype=jnp.bfloat16)

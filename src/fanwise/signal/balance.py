@@ -48,8 +48,9 @@ def balance(
     Layers that are a matrix or kernel and perhaps a bias are scaled: Linear, convolutions,
     transposed ones, the projections of attention; of stacked layers that run one after another each
     slice for itself, of those that run at once, as under vmap, all together. Biases stay, and so do
-    normalizations, embeddings, recurrent cells, weights under ``weight_norm`` and the like, and
-    modules of the user's own. A layer that runs several times is scaled by its first run.
+    normalizations, embeddings, recurrent cells and all that runs in a loop over time, weights under
+    ``weight_norm`` and the like, and modules of the user's own. A layer that runs several times
+    otherwise is scaled by its first run.
 
     The paper starts from orthonormal matrices. Start the model so for all of it:
     ``fw.linen.init(model, key, x, rule=...)`` with ``{"weight": fw.orthogonal()}``, as in the
@@ -106,11 +107,14 @@ def balance(
     scales = _Scales(given)
     marks = places.program.forward(given, observed.inputs, key)
     for place in places.every:
+        mark = places.program.occurrences[place.output]
+        kind = None if place.layer is None else place.layer.kind
+        is_over_time = len(mark.lengths) > len(place.axes)
+        if place.call or is_over_time or not has_matrix(mark.source, kind):
+            continue
         leaves = [leaf for leaf in place.leaves if leaf.path in observed.weights]
         matrices = [leaf for leaf in leaves if len(leaf.shape) > 1]
-        source = places.program.occurrences[place.output].source
-        kind = None if place.layer is None else place.layer.kind
-        if place.call or not matrices or not has_matrix(source, kind):
+        if not matrices:
             continue
         for step in range(max_steps + 1):
             variance = _variance(place.path, marks[place.output], place)
@@ -130,10 +134,10 @@ def balance(
 
 
 def _variance(path: str, marks: Any, place: Place) -> float:
-    """Of a layer's output in the place's iteration, over loops that are no stacks as well."""
+    """Of a layer's output, in the place's iteration of the stacks."""
     stacks_first = np.moveaxis(np.asarray(marks, np.float64), place.axes, range(len(place.axes)))
-    logs, means = stacks_first[place.positions].reshape(-1, 2).T
-    second, mean = float(np.exp(logs).mean()), float(means.mean())
+    log_second_moment, mean = map(float, stacks_first[place.positions])
+    second = float(np.exp(log_second_moment))
     if not math.isfinite(second):
         raise ValueError(
             f"balance: the output of {path or '.'} must be finite, got NaN or infinite values; "

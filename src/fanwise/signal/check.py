@@ -43,8 +43,8 @@ def check(
     - if its weights, or its output, or the gradient at its output, are zero;
     - if more than ``idle`` of its output lies where the activation behind is flat, with a slope
       below 0.01. For relu one half does in sound models, and with a batch of examples that are all
-      alike a layer of 10 units is beyond 0.9 in one draw of a thousand; of tanh that starts by
-      Glorot's rule 1 in 300. A tanh is noticed whose input has a std of 24 or more;
+      alike a layer of 10 units is beyond 0.9 in one draw of a thousand; of tanh whose
+      input has a std of 1, 1 in 350. A tanh is noticed whose input has a std of 24 or more;
     - if its weights multiply second moments, :math:`E[(W x)^2] / E[x^2]`, by less than
       ``smallest_factor`` or more than ``largest_factor``. torch's default has a factor of 1/3,
       Flax's and GPT-2's at width 2500 1, He's for relu 2, Glorot's with tanh's gain at most 5.6,
@@ -52,12 +52,13 @@ def check(
       that is scaled for 48 blocks 1e-4. The limits are widened by what chance does in a layer
       with few units, by a factor of 2.1 with 64 of them and 4.7 with 10, so that a sound layer is
       beyond in one draw of a million. A gain of 10 makes it 100 times larger: it is noticed from
-      32 units on over torch's default, from 4 on over Flax's, and from 2 on over He's. Layers that
-      only go into a normalization may have any factor. For normalizations their output's second
-      moment itself has these limits;
+      32 units on over torch's default, from 4 on over Flax's, and from 2 on over He's, in layers
+      without stride: a transposed convolution's factor is smaller by that of its strides. Layers
+      that only go into a normalization may have any factor. For normalizations their output's
+      second moment itself has these limits;
     - if second moments leave the range from ``smallest`` to ``largest`` times the input's (or 1,
       whichever allows more). He's rule in a chain of 30 layers of 64 units varies by a factor of
-      600 upwards and 6000 downwards at five standard deviations (its logarithm has a variance of
+      650 upwards and 6800 downwards at five standard deviations (its logarithm has a variance of
       5/64 a layer). A factor of 1/6 a layer is noticed after 10 layers. Downwards more is allowed
       than upwards, as a branch that starts small is lost in the stream beside it;
     - if, along a chain of layers that feed one another (within one step of a scan), the gradient's
@@ -65,7 +66,8 @@ def check(
       times that at the output: past normalizations and branches much is normal.
 
     Layers that are matrices or kernels and a bias are held to the factors; recurrent cells,
-    embeddings and modules with arrays of their own to the rest.
+    embeddings, weights under ``weight_norm`` and the like, and modules with arrays of their own to
+    the rest.
 
     Args:
         model: a ``flax.linen.Module`` or an ``nnx.Module``, which is left as it is.
