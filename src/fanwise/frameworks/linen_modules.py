@@ -13,6 +13,7 @@ from flax import linen as nn
 from flax.linen import spmd
 from jax.sharding import NamedSharding, PartitionSpec
 
+from fanwise.frameworks.arguments import Arguments
 from fanwise.frameworks.claims import layers_of
 from fanwise.frameworks.drawing import Target, draw
 from fanwise.frameworks.linen_seen import Seen, mark
@@ -133,18 +134,15 @@ def trace(
         raise TypeError(
             f"model must be a flax.linen.Module, got {model!r} of type {type(model).__name__}"
         )
-    values, treedef = jax.tree.flatten((tuple(inputs), dict(options)))
-    is_array = [isinstance(v, jax.Array | np.ndarray | jax.ShapeDtypeStruct) for v in values]
+    arguments = Arguments.of(inputs, options)
 
     def run(rngs: Any, arrays: Sequence[Any], there: Mapping[Path, Any] | None = None) -> Any:
-        given = iter(arrays)
-        merged = [next(given) if array else v for v, array in zip(values, is_array, strict=True)]
-        args, kwargs = jax.tree.unflatten(treedef, merged)
+        args, kwargs = arguments.filled(arrays)
         if not there:
             return model.init(rngs, *args, method=method, **kwargs)
         return init_around(model, unflat(there), rngs, args, kwargs, method)
 
-    arrays = [value for value, array in zip(values, is_array, strict=True) if array]
+    arrays = arguments.arrays
     if rngs is None:
         rngs = jax.eval_shape(lambda: {"params": jax.random.key(0)})
     seen = Seen()

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 
+from fanwise.frameworks.arguments import Arguments
 from fanwise.frameworks.linen_claims import source_of
 from fanwise.frameworks.linen_modules import trace
 from fanwise.frameworks.linen_tree import unflat
@@ -41,13 +40,10 @@ def observe(
         mark: what is done at each layer's input and output.
     """
     traced = trace(model, None, inputs, options, method)
-    values, treedef = jax.tree.flatten((tuple(inputs), dict(options)))
-    is_array = [isinstance(value, jax.Array | np.ndarray) for value in values]
+    arguments = Arguments.of(inputs, options)
 
     def run(arrays: Arrays, inputs: Sequence[Any], key: Any) -> Any:
-        given = iter(inputs)
-        merged = [next(given) if array else v for v, array in zip(values, is_array, strict=True)]
-        args, kwargs = jax.tree.unflatten(treedef, merged)
+        args, kwargs = arguments.filled(inputs)
         with nn.intercept_methods(_Marking(mark).intercept):
             outputs, _ = model.apply(
                 unflat(arrays),
@@ -74,7 +70,7 @@ def observe(
             for path, target in traced.targets.items()
             if path[0] == "params" and jnp.issubdtype(target.dtype, jnp.floating)
         ),
-        inputs=[value for value, array in zip(values, is_array, strict=True) if array],
+        inputs=arguments.arrays,
         run=run,
         given=given,
         rebuilt=traced.rebuilt,

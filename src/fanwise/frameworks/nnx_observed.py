@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
+from fanwise.frameworks.arguments import Arguments
 from fanwise.frameworks.nnx_modules import source_of, walk
 from fanwise.frameworks.nnx_tracing import described, raw, refilled, trace
 from fanwise.frameworks.observation import (
@@ -84,13 +84,10 @@ def _observed(
     method: Any,
     mark: Mark,
 ) -> Observed:
-    values, treedef = jax.tree.flatten((tuple(inputs), dict(options)))
-    is_array = [isinstance(value, jax.Array | np.ndarray) for value in values]
+    arguments = Arguments.of(inputs, options)
 
     def run(arrays: Arrays, inputs: Sequence[Any], key: Any) -> Any:
-        given = iter(inputs)
-        merged = [next(given) if array else v for v, array in zip(values, is_array, strict=True)]
-        args, kwargs = jax.tree.unflatten(treedef, merged)
+        args, kwargs = arguments.filled(inputs)
         model = refilled(graphdef, leaves, arrays)
         for names, module in walk(model).modules.items():
             if isinstance(module, nnx.Module) and callable(module):
@@ -123,7 +120,7 @@ def _observed(
             for path, leaf in leaves.items()
             if isinstance(leaf, nnx.Param) and _is_floating(raw(leaf))
         ),
-        inputs=[value for value, array in zip(values, is_array, strict=True) if array],
+        inputs=arguments.arrays,
         run=run,
         given=given,
         rebuilt=rebuilt,
