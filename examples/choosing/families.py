@@ -112,7 +112,7 @@ def _dncnn(normalized: bool, quick: bool) -> Family:
         _denoising,
         _squared,
         "mean squared error",
-        (ADAM(3e-3, 1e-2),),
+        (ADAM(3e-3, 1e-2) if normalized else ADAM(1e-3, 3e-3),),
         batch=8,
         steps=100,
         rules={
