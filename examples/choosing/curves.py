@@ -17,7 +17,7 @@ __all__ = ["draw", "shrink"]
 
 _WINDOW = 9
 # The ratio of losses from which they are drawn on a logarithmic scale.
-_WIDE = 5
+_WIDE = 30
 
 
 def draw(runs: Sequence[Runs], family: Family, path: Path) -> None:
