@@ -67,6 +67,22 @@ PORT = {
     "weights",
 }
 
+SIGNAL = {
+    "CANDIDATES",
+    "Check",
+    "Comparison",
+    "LayerSignal",
+    "MeanField",
+    "Recommendation",
+    "Trace",
+    "balance",
+    "check",
+    "compare",
+    "critical_sigma_w",
+    "mean_field",
+    "trace",
+}
+
 DISTRIBUTIONS = {
     "Constant",
     "DeltaOrthogonal",
@@ -135,12 +151,17 @@ def test_names_of_the_distributions():
     assert len(distributions.__all__) == len(DISTRIBUTIONS)
 
 
+def test_names_of_signal():
+    assert set(fw.signal.__all__) == SIGNAL
+    assert len(fw.signal.__all__) == len(SIGNAL)
+
+
 def test_names_of_port():
     assert set(fw.port.__all__) == PORT
     assert len(fw.port.__all__) == len(PORT)
 
 
-@pytest.mark.parametrize("module", [fw, fw.port, distributions])
+@pytest.mark.parametrize("module", [fw, fw.port, fw.signal, distributions])
 def test_all_is_sorted_and_exists(module):
     assert list(module.__all__) == sorted(module.__all__)
     for name in set(module.__all__) - NEED_TORCH:
@@ -197,6 +218,11 @@ def test_every_public_name_is_documented(name):
 @pytest.mark.parametrize("name", sorted(PORT))
 def test_every_public_name_of_port_is_documented(name):
     is_documented(getattr(fw.port, name), name)
+
+
+@pytest.mark.parametrize("name", sorted(SIGNAL - {"CANDIDATES"}))  # a dict
+def test_every_public_name_of_signal_is_documented(name):
+    is_documented(getattr(fw.signal, name), name)
 
 
 def is_documented(thing, name):

@@ -10,6 +10,8 @@ import fanwise as fw
 from tests.compilations import compilations
 from tests.signal.models import Chain, NnxChain, UNet, batch
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 RULES = {name: fw.signal.CANDIDATES[name] for name in ("fan_in", "torch_default", "flax_default")}
 
 

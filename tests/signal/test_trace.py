@@ -14,8 +14,6 @@ from flax import linen as nn
 from flax import nnx
 
 import fanwise as fw
-from fanwise.signal.models import observed_of
-from fanwise.signal.program import program_of
 from tests.signal.models import (
     Attention,
     Chain,
@@ -25,6 +23,8 @@ from tests.signal.models import (
     UNet,
     batch,
 )
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def relative(x, y):
@@ -389,25 +389,3 @@ def test_refusals(key):
     embed = nn.Embed(3, 4)
     with pytest.raises(ValueError, match=r"none ran; give method="):
         fw.signal.trace(embed, embed.init(key, jnp.arange(3)), x[:, :4], key, method="attend")
-
-
-def test_each_layer_needs_the_memory_that_its_gradient_needs(key):
-    """Of ten layers more no activation is kept but the one that backward needs."""
-    x = batch(key, 8, 32, 64)
-
-    def sizes(depth):
-        model = Chain(widths=(64,) * depth, activation=nn.tanh)
-        variables = model.init(key, x)
-        observed = observed_of(model, x, {}, None)
-        arrays = observed.given(variables)
-        program = program_of(observed, arrays, key, weighted)
-        plain = jax.jit(jax.grad(lambda v: weighted(model.apply(v, x)))).lower(variables)
-        lowered = program.lowered(arrays, observed.inputs, key)
-        return [
-            each.compile().memory_analysis().temp_size_in_bytes / (4 * x.size)
-            for each in (lowered, plain)
-        ]
-
-    (few, few_plain), (many, many_plain) = sizes(6), sizes(16)
-    assert many_plain - few_plain == pytest.approx(10, abs=0.1)
-    assert many - few == pytest.approx(10, abs=0.6)

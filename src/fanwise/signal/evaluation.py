@@ -15,7 +15,7 @@ from jax import lax
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
 from fanwise.frameworks.observation import INPUT
-from fanwise.signal.elementwise import region_of, sub_program
+from fanwise.signal.elementwise import region_of
 from fanwise.signal.mark import mark_p
 from fanwise.signal.measures import FORWARD, log_second_moment, probe
 from fanwise.signal.occurrences import is_around, known_numbers, programs_in
@@ -115,9 +115,8 @@ def _inside(
     """An equation that runs other programs with marks in them."""
     name, parameters = equation.primitive.name, equation.params
     own = list(islice(sinks, sum(role != INPUT for role in _marks(equation))))
-    if (program := sub_program(equation)) is not None:
-        closed = parameters.get("jaxpr", parameters.get("call_jaxpr"))
-        return _run(program, getattr(closed, "consts", ()), inputs, iter(own))
+    if name == "jit":
+        return _run(parameters["jaxpr"].jaxpr, parameters["jaxpr"].consts, inputs, iter(own))
     if name == "remat2":
         return _rematerialized(parameters, inputs, own)
     if name == "scan":
@@ -125,8 +124,9 @@ def _inside(
     if name == "cond":
         return _either(parameters["branches"], inputs, own)
     raise ValueError(
-        f"model must run its layers in calls, scans, remats or conds, got layers in a {name!r}, "
-        f"where no gradient or no order is known; trace the part of the model that is inside of it"
+        f"model must run its layers in plain code, jit, scan, remat or cond, got layers in a "
+        f"{name!r}, where their gradients or their number are not known; trace the part of the "
+        f"model that is inside of it"
     )
 
 

@@ -9,7 +9,7 @@ import jax
 from jax.extend.core import Jaxpr, Literal
 
 from fanwise.frameworks.observation import INPUT, OUTPUT
-from fanwise.signal.elementwise import Elementwise, is_elementwise, region_of, sub_program
+from fanwise.signal.elementwise import Elementwise, region_of, sub_program
 from fanwise.signal.mark import mark_p
 
 __all__ = ["Occurrence", "is_around", "known_numbers", "occurrences_of", "programs_in"]
@@ -217,10 +217,12 @@ class _Walk:
         known = {tag for tag in tags if tag is not None}
         if name in _MOVES and len(tags) == 1:
             return tags
-        if is_elementwise(equation) and len({tag.occurrence for tag in known}) == 1:
-            others = [v for v, tag in zip(equation.invars, tags, strict=True) if tag is None]
-            if all(v.aval.shape == () for v in others):
-                return [_Tag(next(iter(known)).occurrence, False) for _ in none]
+        if len({tag.occurrence for tag in known}) == 1:
+            at = next(iter(known)).occurrence
+            function = self.found[at].activation
+            # Of any other function of the output theory would know nothing.
+            if function is not None and any(own is equation for own in function.equations):
+                return [_Tag(at, False) for _ in none]
         if name in ("reduce_sum", "dot_general") and self.last is not None:
             self.last.is_reduced = True
         if name == "conv_general_dilated":

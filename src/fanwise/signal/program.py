@@ -75,6 +75,9 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
         ValueError: for a model with nothing to measure.
     """
     paths = list(arrays)
+    for each in observed.inputs:
+        if isinstance(each, jax.ShapeDtypeStruct):
+            raise TypeError(f"x must be arrays with values, got {each}; data is best")
     inputs = [jnp.asarray(each) for each in observed.inputs]
 
     def model(values: Sequence[Any], inputs: Sequence[Any], key: Any) -> Any:
@@ -88,6 +91,11 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
         raise ValueError(
             "model must have layers whose __call__ gives floating arrays, and none ran; give "
             "method= if the model is called by another one"
+        )
+    if loss is None and not _floating(shapes):
+        raise ValueError(
+            f"model must give floating outputs for gradients to be taken of, got "
+            f"{jax.tree.map(str, shapes)}; give loss=, a number from what it gives"
         )
     stacks = _stacks(observed.layers)
     is_trained = [path in observed.weights for path in paths]
