@@ -36,8 +36,9 @@ def draw(runs: Sequence[Runs], family: Family, path: Path) -> None:
                 _line(axes, own, styles[own.rule])
         axes.set_xlabel(f"step of {optimizer}, each rule at its best rate")
         axes.grid(True, which="major", alpha=0.3)
-    low, high = panels[0].get_ylim()
-    is_wide = high > _WIDE * max(low, high / 1e6)
+    limits = [axes.dataLim.intervaly for axes in panels]
+    low, high = min(limit[0] for limit in limits), max(limit[1] for limit in limits)
+    is_wide = high > _WIDE * low
     if is_wide:
         panels[0].set_yscale("log")
     scale = " (log scale)" if is_wide else ""
