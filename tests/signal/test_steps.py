@@ -172,7 +172,7 @@ def test_fans_of_convolutions_against_random_ones(module, padding, stride, key):
         fw.eye(),
         lambda key, shape, dtype: jnp.zeros(shape, dtype),
     ],
-    ids=str,
+    ids=["ones", "constant", "normal", "eye", "function"],
 )
 def test_where_theory_does_not_speak(value):
     assert step_of(LINEAR, weights(value)) is None

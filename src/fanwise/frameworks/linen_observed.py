@@ -59,6 +59,11 @@ def observe(
         return traced.started({"params": key}, rule)
 
     def given(variables: Any) -> Arrays:
+        if not isinstance(variables, Mapping):
+            raise TypeError(
+                f"variables must be what model.init gives, got {variables!r} of type "
+                f"{type(variables).__name__}"
+            )
         known = traced.of(variables).given(variables)
         return {path: jnp.asarray(array) for path, array in known.items()}
 

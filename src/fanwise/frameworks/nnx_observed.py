@@ -1,5 +1,6 @@
 """An nnx model whose layers' inputs and outputs are marked."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -91,7 +92,7 @@ def _observed(
         model = refilled(graphdef, leaves, arrays)
         for names, module in walk(model).modules.items():
             if isinstance(module, nnx.Module) and callable(module):
-                setattr(module, _NAMES, "/".join(names))
+                setattr(module, _NAMES, json.dumps(names))
                 object.__setattr__(module, "__class__", _marking(type(module), mark))
         if callable(method):
             return method(model, *args, **kwargs)
@@ -136,7 +137,7 @@ def _marking(cls: Any, mark: Mark) -> Any:
     """A class that does what ``cls`` does, and marks what goes in and comes out."""
 
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
-        names = tuple(getattr(self, _NAMES).split("/")) if getattr(self, _NAMES) else ()
+        names = tuple(json.loads(getattr(self, _NAMES)))
         source = source_of(self)
         args, kwargs = marked_input((args, kwargs), mark, names, source)
         result = cls.__call__(self, *args, **kwargs)

@@ -41,7 +41,7 @@ def backward_faults(
     found: set[str] = set()
     for index in reversed(range(len(trace.layers))):
         signal = trace.layers[index]
-        if math.isnan(signal.gradient_finite):
+        if math.isnan(signal.finite):
             continue  # in a branch that was not taken
         if is_broken(signal.gradient_finite, signal.log_gradient):
             return [*faults, _not_finite(signal)]  # all before it has it from there

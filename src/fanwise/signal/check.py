@@ -10,7 +10,7 @@ from fanwise.signal.backward_faults import backward_faults
 from fanwise.signal.check_result import Check
 from fanwise.signal.forward_faults import forward_faults
 from fanwise.signal.limits import Limits
-from fanwise.signal.models import observed_of
+from fanwise.signal.models import check_finite, observed_of
 from fanwise.signal.own_weights import own_weights
 from fanwise.signal.program import Loss, program_of
 from fanwise.signal.signals import Places, trace_of
@@ -119,7 +119,8 @@ def check(
     limits = _limits(smallest, largest, smallest_factor, largest_factor, idle)
     may = _matchers(allow)
     observed = observed_of(model, x, options, method)
-    _check_input(observed.inputs)
+    check_finite("check", observed.inputs)
+    _check_not_zero(observed.inputs)
     arrays = observed.given(variables)
     places = Places(program_of(observed, arrays, key, loss))
     measured = places.program.run(arrays, observed.inputs, key)
@@ -160,17 +161,10 @@ def _matchers(allow: Any) -> dict[str, Any]:
     return {pattern: matcher("check", "allow", pattern) for pattern in allow}
 
 
-def _check_input(inputs: Sequence[Any]) -> None:
+def _check_not_zero(inputs: Sequence[Any]) -> None:
     floating = [each for each in inputs if jnp.issubdtype(each.dtype, jnp.floating)]
-    for each in floating[:1]:
-        values = jnp.asarray(each)
-        if not bool(jnp.isfinite(values).all()):
-            raise ValueError(
-                "check: x must be finite, got an input with NaN or infinite values; pass data as "
-                "the model will get it, or jax.random.normal(key, shape)"
-            )
-        if not bool(values.any()):
-            raise ValueError(
-                "check: x must not be zeros, got nothing else, so that there is no signal to "
-                "follow; pass data as the model will get it, or jax.random.normal(key, shape)"
-            )
+    if floating and not bool(jnp.asarray(floating[0]).any()):
+        raise ValueError(
+            "check: x must not be zeros, got nothing else, so that there is no signal to follow; "
+            "pass data as the model will get it, or jax.random.normal(key, shape)"
+        )

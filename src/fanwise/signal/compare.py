@@ -10,7 +10,7 @@ from fanwise.progress import tracked
 from fanwise.rules import Rule
 from fanwise.signal.candidates import CANDIDATES
 from fanwise.signal.comparison import Comparison
-from fanwise.signal.models import starting_of
+from fanwise.signal.models import check_finite, starting_of
 from fanwise.signal.program import Loss, program_of
 from fanwise.signal.signals import Places, trace_of
 from fanwise.typing import Key
@@ -74,13 +74,18 @@ def compare(
         )
     starting = starting_of(model, x, options, method)
     observed = starting.observed
+    check_finite("compare", observed.inputs)
     passes = [(name, seed) for name in rules for seed in range(seeds)]
     places: Places | None = None
     traces: dict[str, list[Any]] = {name: [] for name in rules}
     for name, seed in tracked(passes, what="measuring", unit="pass", fewest=2):
         own = jax.random.fold_in(key, seed)
         start_key, pass_key = jax.random.split(own)
-        arrays = starting.start(rules[name], start_key)
+        try:
+            arrays = starting.start(rules[name], start_key)
+        except Exception as error:
+            error.add_note(f"in the rule {name!r}")
+            raise
         if places is None:
             places = Places(program_of(observed, arrays, pass_key, loss))
         measured = places.program.run(arrays, observed.inputs, pass_key)

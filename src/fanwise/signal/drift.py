@@ -51,9 +51,9 @@ def drift_of(trace: Trace) -> Drift:
       its output is of that scale, or added up over what looks up the same place.
 
     A signal with values that are not finite, at any layer, has an infinite drift. So has one that
-    is lost: an output of zeros, or a gradient of zeros at the first layer. A layer of zeros by
-    itself does not count: blocks whose last scale starts at zero are common in residual
-    networks, and the signal goes past them.
+    is lost: an output of zeros, or a gradient of zeros at the first layer that one is taken of. A
+    layer of zeros by itself does not count: blocks whose last scale starts at zero are common in
+    residual networks, and the signal goes past them.
 
     Args:
         trace: of one model.
@@ -95,9 +95,10 @@ def _drift(trace: Trace, direction: Direction) -> float:
 
 
 def _is_lost(trace: Trace, direction: Direction) -> bool:
-    moments = [moment_of(signal, direction) for signal in trace.layers]
-    measured = [moment for moment in moments if not math.isnan(moment)]
     if direction == "backward":
-        return measured[:1] == [-math.inf]
+        taken = [each for each in trace.layers if not math.isnan(each.gradient_finite)]
+        return [each.log_gradient for each in taken[:1]] == [-math.inf]
+    moments = [signal.log_second_moment for signal in trace.layers]
+    measured = [moment for moment in moments if not math.isnan(moment)]
     end = measured[-1:] if math.isnan(trace.log_output) else [trace.log_output]
     return end == [-math.inf]

@@ -20,7 +20,7 @@ __all__ = ["Elementwise", "is_elementwise", "region_of", "sub_program"]
 _UNARY = (
     "tanh logistic exp exp2 expm1 log log1p erf erfc erf_inv sin cos tan sinh cosh asinh acosh "
     "atanh asin acos atan sqrt rsqrt cbrt abs neg sign square integer_pow is_finite not floor ceil "
-    "round convert_element_type stop_gradient copy reduce_precision"
+    "round convert_element_type copy reduce_precision"
 )
 _OTHERS = (
     "max min add sub mul div rem pow select_n gt lt ge le eq ne and or xor clamp atan2 nextafter "

@@ -99,7 +99,7 @@ class _Walk:
             f"{percent(self.limits.idle)} of the output may (idle=)",
             f"look at its bias: {signal.activation} is flat below zero"
             if is_dead
-            else "make its weights smaller, or its input; stop_gradient and rounding are flat too",
+            else "make its weights smaller, or its input; rounding is flat too",
         )
         return True
 

@@ -29,8 +29,8 @@ FORWARD = (
 BACKWARD = ("log_gradient", "no_gradient", "gradient_finite")
 """What is measured of the gradient at an output."""
 
-NO_GRADIENT = (-math.inf, 1.0, 1.0)
-"""The same of a gradient of zeros."""
+NO_GRADIENT = (-math.inf, 1.0, math.nan)
+"""The same where the model takes no gradient, as behind a ``stop_gradient``."""
 
 # The slope below which a function is taken to be flat: tanh's beyond 3, none of a line's.
 _FLAT = 0.01

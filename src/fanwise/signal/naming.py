@@ -1,13 +1,15 @@
 """Which layers of a stack the iterations of a loop are."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from fanwise.frameworks.observation import Names
-from fanwise.layers import Layer
+from fanwise.layers import Layer, Leaf
 
-__all__ = ["Numbering", "numbering_of"]
+__all__ = ["Numbering", "index_of", "numbering_of"]
 
 
 @dataclass(frozen=True)
@@ -17,23 +19,12 @@ class Numbering:
     Args:
         at: before which of the names each position is put.
         sizes: the number of layers in each stack.
+        paths: the arrays that are stacked so.
     """
 
-    at: tuple[int, ...]
-    sizes: tuple[int, ...]
-
-    def axes_in(self, lengths: Sequence[int]) -> tuple[int, ...] | None:
-        """Which of the loops around are the stacks, the others being loops over time, say."""
-        found: list[int] = []
-        start = 0
-        for size in self.sizes:
-            while start < len(lengths) and lengths[start] != size:
-                start += 1
-            if start == len(lengths):
-                return None
-            found.append(start)
-            start += 1
-        return tuple(found)
+    at: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+    paths: frozenset[Any] = frozenset()
 
     def positions(self) -> list[tuple[int, ...]]:
         """All positions, in the order in which the layers run."""
@@ -57,23 +48,22 @@ def numbering_of(
         layers: the model's layers.
         owners: for each array, the module that has it.
     """
-    best = Numbering((), ())
-    for layer in layers:
-        for leaf in layer.leaves:
-            if len(leaf.stack) <= len(best.at):
-                continue
-            owner = owners[leaf.path]
-            at = _inserted(leaf.name.split("/"), owner, len(leaf.stack))
-            if at is not None and owner[: at[-1]] == names[: at[-1]]:
-                best = Numbering(at, (0,) * len(at))
-    sizes = [0] * len(best.at)
-    for layer in layers:
-        for leaf in layer.leaves:
-            owner = owners[leaf.path]
-            at = _inserted(leaf.name.split("/"), owner, len(leaf.stack)) if leaf.stack else None
-            if at == best.at and owner[: at[-1]] == names[: at[-1]]:
-                sizes = [max(n, i + 1) for n, (_, i) in zip(sizes, leaf.stack, strict=True)]
-    return Numbering(best.at, tuple(sizes))
+    found: dict[tuple[int, ...], list[Leaf]] = defaultdict(list)
+    for leaf in (leaf for layer in layers for leaf in layer.leaves if leaf.stack):
+        owner = owners[leaf.path]
+        at = _inserted(leaf.name.split("/"), owner, len(leaf.stack))
+        if at is not None and owner[: at[-1]] == names[: at[-1]]:
+            found[at].append(leaf)
+    if not found:
+        return Numbering()
+    at = max(found, key=len)
+    sizes = [1 + max(indices) for indices in zip(*map(index_of, found[at]), strict=True)]
+    return Numbering(at, tuple(sizes), frozenset(leaf.path for leaf in found[at]))
+
+
+def index_of(leaf: Leaf) -> tuple[int, ...]:
+    """Where an array is in its stacks."""
+    return tuple(index for _, index in leaf.stack)
 
 
 def _inserted(numbered: Sequence[str], names: Names, count: int) -> tuple[int, ...] | None:

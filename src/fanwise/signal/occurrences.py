@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 from jax.extend.core import Jaxpr, Literal
@@ -12,12 +12,28 @@ from fanwise.frameworks.observation import INPUT, OUTPUT
 from fanwise.signal.elementwise import Elementwise, region_of, sub_program
 from fanwise.signal.mark import mark_p
 
-__all__ = ["Occurrence", "is_around", "known_numbers", "occurrences_of", "programs_in"]
+__all__ = ["Loop", "Occurrence", "is_around", "known_numbers", "occurrences_of", "programs_in"]
 
 _NORMALIZATIONS = ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm", "InstanceNorm")
 
+_PRODUCTS = ("dot_general", "conv_general_dilated")
+
+# What else a linear layer does: its bias, another dtype, a flipped kernel.
+_OF_LINEAR = ("add", "broadcast_in_dim", "convert_element_type")
+
 # They move elements, and leave each as it is.
 _MOVES = frozenset(["reshape", "squeeze", "expand_dims", "transpose", "copy", "rev"])
+
+
+class Loop(NamedTuple):
+    """A loop around a mark: how often it runs, and which arrays each run gets a slice of.
+
+    Arrays are given by their positions among the program's inputs. Those of a model that are
+    sliced so are a stack of layers; a loop over time gives each run the same ones.
+    """
+
+    length: int
+    sliced: frozenset[int]
 
 
 @dataclass
@@ -29,7 +45,7 @@ class Occurrence:
         source: the framework's class.
         role: ``INPUT`` or ``OUTPUT``.
         shape: of what is marked, in one iteration of the loops around.
-        lengths: of the loops around, the outermost first.
+        loops: those around, the outermost first.
         activation: the elementwise function that an output goes into.
         fed_by: the position of the output that an input is, through elementwise functions and
             reshapes at most.
@@ -40,13 +56,15 @@ class Occurrence:
         partner: of an output, the position of the mark at the layer's input; None if that is not
             floating.
         is_block: whether other layers ran inside of the module.
+        operations: of an output, what the layer consists of.
+        factors: of an output, which of the program's inputs the layer's products are with.
     """
 
     names: tuple[str, ...]
     source: str
     role: str
     shape: tuple[int, ...]
-    lengths: tuple[int, ...]
+    loops: tuple[Loop, ...]
     activation: Elementwise | None = None
     fed_by: int | None = None
     uses: list[tuple[int, bool] | None] = field(default_factory=list)
@@ -54,6 +72,26 @@ class Occurrence:
     is_reduced: bool = False
     partner: int | None = None
     is_block: bool = False
+    operations: tuple[str, ...] = ()
+    factors: frozenset[int] = frozenset()
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Of the loops around, the outermost first."""
+        return tuple(loop.length for loop in self.loops)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the layer is one product with an input of the program as it is, and a bias.
+
+        Where weights are masked or scaled, the product is with what is made of them.
+        """
+        products = [name for name in self.operations if name in _PRODUCTS]
+        return len(products) == len(self.factors) == 1 and set(self.operations) <= {
+            *_PRODUCTS,
+            *_MOVES,
+            *_OF_LINEAR,
+        }
 
     @property
     def is_normalization(self) -> bool:
@@ -69,6 +107,12 @@ class _Tag(NamedTuple):
 
     occurrence: int
     is_exact: bool
+
+
+class _Given(NamedTuple):
+    """What a variable is: an input of the program, moved or sliced at most."""
+
+    position: int
 
 
 def programs_in(equation: Any) -> list[Any]:
@@ -94,7 +138,8 @@ def known_numbers(jaxpr: Any, constants: Sequence[Any]) -> dict[Any, Any]:
 def occurrences_of(jaxpr: Any, constants: Sequence[Any]) -> list[Occurrence]:
     """All marks of a closed program."""
     walk = _Walk(_blocks(list(_marks(jaxpr))))
-    outputs = walk.run(jaxpr, known_numbers(jaxpr, constants), [None] * len(jaxpr.invars), ())
+    given = [_Given(position) for position in range(len(jaxpr.invars))]
+    outputs = walk.run(jaxpr, known_numbers(jaxpr, constants), given, ())
     walk.use(outputs)
     return walk.found
 
@@ -143,40 +188,45 @@ def _blocks(marks: Sequence[Mapping[str, Any]]) -> list[_Place]:
     return places
 
 
+_Known: TypeAlias = _Tag | _Given | None
+
+
 class _Walk:
     def __init__(self, places: Sequence[_Place]) -> None:
         self.places = places
         self.found: list[Occurrence] = []
-        # The last mark at an input, and the convolutions since.
+        # The last mark at an input, and what was done since.
         self.last: Occurrence | None = None
         self.convolutions: list[Any] = []
+        self.operations: list[str] = []
+        self.factors: set[int] = set()
 
     def run(
         self,
         jaxpr: Any,
         constants: Mapping[Any, Any],
-        inputs: Sequence[_Tag | None],
-        lengths: tuple[int, ...],
-    ) -> list[_Tag | None]:
+        inputs: Sequence[_Known],
+        loops: tuple[Loop, ...],
+    ) -> list[_Known]:
         """The marks of a program, and what its results are."""
-        tags: dict[Any, _Tag | None] = dict(zip(jaxpr.invars, inputs, strict=True))
+        tags: dict[Any, _Known] = dict(zip(jaxpr.invars, inputs, strict=True))
 
-        def read(v: Any) -> _Tag | None:
+        def read(v: Any) -> _Known:
             return None if isinstance(v, Literal) else tags.get(v)
 
         for equation in jaxpr.eqns:
             own = [read(v) for v in equation.invars]
             if equation.primitive is mark_p:
-                outputs = [self._mark(equation, jaxpr, constants, own[0], lengths)]
+                outputs = [self._mark(equation, jaxpr, constants, own[0], loops)]
             else:
-                outputs = self._equation(equation, own, lengths)
+                outputs = self._equation(equation, own, loops)
             tags.update(zip(equation.outvars, outputs, strict=True))
         return [read(v) for v in jaxpr.outvars]
 
-    def use(self, tags: Sequence[_Tag | None]) -> None:
+    def use(self, tags: Sequence[_Known]) -> None:
         """Note that outputs are used by something that is no layer."""
         for tag in tags:
-            if tag is not None:
+            if isinstance(tag, _Tag):
                 self.found[tag.occurrence].uses.append(None)
 
     def _mark(
@@ -184,17 +234,18 @@ class _Walk:
         equation: Any,
         jaxpr: Any,
         constants: Mapping[Any, Any],
-        tag: _Tag | None,
-        lengths: tuple[int, ...],
-    ) -> _Tag | None:
+        known: _Known,
+        loops: tuple[Loop, ...],
+    ) -> _Known:
+        tag = known if isinstance(known, _Tag) else None
         parameters = equation.params
         names, source, role = parameters["names"], parameters["source"], parameters["role"]
         place = self.places[len(self.found)]
-        one = Occurrence(names, source, role, equation.invars[0].aval.shape, lengths)
+        one = Occurrence(names, source, role, equation.invars[0].aval.shape, loops)
         one.partner, one.is_block = place
         self.found.append(one)
         if role == INPUT:
-            self.last, self.convolutions = one, []
+            self.last, self.convolutions, self.operations, self.factors = one, [], [], set()
             if tag is None or place.is_block:
                 return tag
             one.fed_by = tag.occurrence
@@ -202,6 +253,7 @@ class _Walk:
             return None
         if len(self.convolutions) == 1:
             one.convolution = self.convolutions[0]
+        one.operations, one.factors = tuple(self.operations), frozenset(self.factors)
         one.activation = region_of(jaxpr, equation.outvars[0], constants, is_around(names))
         if tag is not None:
             if place.is_block and tag.occurrence > (-1 if place.partner is None else place.partner):
@@ -209,35 +261,45 @@ class _Walk:
             self.use([tag])
         return _Tag(len(self.found) - 1, True)
 
-    def _equation(
-        self, equation: Any, tags: list[_Tag | None], lengths: tuple[int, ...]
-    ) -> list[_Tag | None]:
-        none: list[_Tag | None] = [None] * len(equation.outvars)
+    def _equation(self, equation: Any, tags: list[_Known], loops: tuple[Loop, ...]) -> list[_Known]:
+        none: list[_Known] = [None] * len(equation.outvars)
         name = equation.primitive.name
-        known = {tag for tag in tags if tag is not None}
-        if name in _MOVES and len(tags) == 1:
+        program = equation.params["jaxpr"] if name == "remat2" else sub_program(equation)
+        if program is None:
+            self.operations.append(name)
+        if len(tags) == 1 and (
+            name in _MOVES or (isinstance(tags[0], _Given) and name == "convert_element_type")
+        ):
             return tags
-        if len({tag.occurrence for tag in known}) == 1:
-            at = next(iter(known)).occurrence
+        outputs = {tag.occurrence for tag in tags if isinstance(tag, _Tag)}
+        if len(outputs) == 1:
+            (at,) = outputs
             function = self.found[at].activation
             # Of any other function of the output theory would know nothing.
             if function is not None and any(own is equation for own in function.equations):
                 return [_Tag(at, False) for _ in none]
         if name in ("reduce_sum", "dot_general") and self.last is not None:
             self.last.is_reduced = True
+        if name in _PRODUCTS:
+            self.factors.update(tag.position for tag in tags if isinstance(tag, _Given))
         if name == "conv_general_dilated":
             self.convolutions.append(equation)
-        program = sub_program(equation)
-        if program is None and name == "remat2":
-            program = equation.params["jaxpr"]
         if program is not None:
-            return self.run(program, {}, tags, lengths)
+            return self.run(program, {}, tags, loops)
         self.use(tags)
+        given = [tag if isinstance(tag, _Given) else None for tag in tags]
         if name == "scan":
-            lengths = (*lengths, equation.params["length"])
+            first = equation.params["num_consts"]
+            carried = range(first, first + equation.params["num_carry"])
+            sliced = {tag.position for tag in given[carried.stop :] if tag is not None}
+            loops = (*loops, Loop(equation.params["length"], frozenset(sliced)))
+            given = [None if at in carried else tag for at, tag in enumerate(given)]
+        elif name == "cond":
+            given = given[1:]
         for inner in programs_in(equation):
-            outputs = self.run(inner, {}, [None] * len(inner.invars), lengths)
-            self.use(outputs)
+            fits = len(inner.invars) == len(given)
+            outputs_of = self.run(inner, {}, given if fits else [None] * len(inner.invars), loops)
+            self.use(outputs_of)
         return none
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanwise.layers import Leaf
+from fanwise.signal.naming import index_of
 from fanwise.signal.program import Measured
-from fanwise.signal.signals import Place, Places, index_of
+from fanwise.signal.signals import Place, Places
 from fanwise.signal.trace_result import LayerSignal
 
 __all__ = ["OwnWeights", "own_weights"]

@@ -46,9 +46,12 @@ def moment_of(signal: LayerSignal, direction: Direction) -> float:
 
 
 def is_broken(signal: LayerSignal, direction: Direction) -> bool:
-    """Whether an element is not finite, or their second moment is not."""
+    """Whether an element is not finite, or their second moment is not.
+
+    A layer that did not run, or that no gradient is taken of, has no elements.
+    """
     share = signal.finite if direction == "forward" else signal.gradient_finite
-    return share != 1.0 or moment_of(signal, direction) == math.inf
+    return share < 1.0 or moment_of(signal, direction) == math.inf
 
 
 def profile(traces: Sequence[Trace], direction: Direction) -> tuple[Point, ...]:

@@ -48,6 +48,7 @@ class Program:
     Args:
         observed: the model.
         occurrences: its marks.
+        positions: for each array by path, where its parts are among the program's inputs.
         run: what is measured, from arrays by path, inputs and a key.
         lowered: the same, as a program for the compiler.
         forward: at each mark the logarithm of the second moment and, at outputs, the mean, without
@@ -56,6 +57,7 @@ class Program:
 
     observed: Observed
     occurrences: Sequence[Occurrence]
+    positions: Mapping[Any, range]
     run: Callable[[Arrays, Sequence[Any], Any], Measured]
     lowered: Callable[[Arrays, Sequence[Any], Any], Any]
     forward: Callable[[Arrays, Sequence[Any], Any], Sequence[Any]]
@@ -161,7 +163,15 @@ def program_of(observed: Observed, arrays: Arrays, key: Any, loss: Loss | None) 
         marks = measure_forward([arrays[path] for path in paths], inputs, key)
         return [np.asarray(each) for each in marks]
 
-    return Program(observed, occurrences, run, lowered, forward)
+    return Program(observed, occurrences, _positions(arrays), run, lowered, forward)
+
+
+def _positions(arrays: Arrays) -> dict[Any, range]:
+    """Where each array's parts are among the leaves of all."""
+    found, start = {}, 0
+    for path, value in arrays.items():
+        found[path] = range(start, start := start + len(jax.tree.leaves(value)))
+    return found
 
 
 def _floating(tree: Any) -> list[Any]:

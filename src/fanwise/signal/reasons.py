@@ -43,7 +43,8 @@ def reasons(
         elsewhere = [_normalized(layers, traces), _joined(layers)]
         found.append(_lost(drifts))
         found += [] if matters else [_shallow(layers), *elsewhere]
-        if {"fan_in", "fan_out"} <= set(equal) and not any(elsewhere):
+        is_deep = sum(map(_is_matrix, layers)) >= _FEW
+        if is_deep and {"fan_in", "fan_out"} <= set(equal) and not any(elsewhere):
             found.append(_either(layers, drifts))
     found += [_collapsed(rule, own) for rule, own in traces.items()]
     if max(len(own) for own in traces.values()) == 1:
@@ -131,7 +132,7 @@ def _either(layers: Sequence[LayerSignal], drifts: Mapping[str, Drift]) -> str:
 
 
 def _collapsed(rule: str, traces: Sequence[Trace]) -> str:
-    """Where biases hold up a signal in which nothing is left of the inputs' differences."""
+    """Where nothing is left of the inputs' differences, whatever the second moment is."""
     ranks = [
         sum(signal.effective_rank for signal in signals) / len(signals)
         for signals in zip(*(trace.layers for trace in traces), strict=True)
@@ -147,5 +148,5 @@ def _collapsed(rule: str, traces: Sequence[Trace]) -> str:
     return (
         f"With {rule} all inputs give nearly the same from {traces[0].layers[start].name} on "
         f"(effective rank {ranks[known[-1]]:.2f}, {ranks[known[0]]:.1f} at the first layer), which "
-        f"the drift of the outputs does not tell: biases hold their second moment up."
+        f"the drift of the outputs does not tell."
     )

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fanwise.signal.drift import Drift, drift_of
+from fanwise.signal.drift import Drift, counted, drift_of
 from fanwise.signal.reasons import reasons
+from fanwise.signal.table import scientific
 from fanwise.signal.trace_result import Trace
 from fanwise.validation import real
 
@@ -102,9 +103,10 @@ def recommendation(
         for rule, own in drifts.items()
     }
     matters = len(equal) < len(means)
+    is_shallow = len(counted(next(iter(traces.values()))[0].layers)) < 2
     text = "\n".join(
         [
-            _verdict(equal, matters, is_lost, means, first),
+            _verdict(equal, matters, is_lost, means, first, is_shallow, _scales(traces)),
             *_figures(drifts, weights, means),
             *(f"- {reason}" for reason in reasons(traces, equal, matters, is_lost, averages)),
         ]
@@ -147,10 +149,12 @@ def _verdict(
     is_lost: bool,
     means: Mapping[str, float],
     first: str,
+    is_shallow: bool,
+    scales: str,
 ) -> str:
     if is_lost:
         if math.isinf(means[first]):
-            what = "every one of them ends in zeros or in values that are not finite"
+            what = "each of them ends in zeros or in values that are not finite, for some seed"
         else:
             what = (
                 f"the layers drift apart by {means[first]:.1f} decades or more, with {first} "
@@ -162,6 +166,11 @@ def _verdict(
         )
     if len(means) == 1:
         return f"There is only {first}, and it carries the signal."
+    if is_shallow:
+        return (
+            f"So few layers have no drift to compare, and the rules differ in the output's scale "
+            f"alone: its second moment is {scales}."
+        )
     if not matters:
         apart = max(means.values()) - means[first]
         return (
@@ -177,6 +186,12 @@ def _verdict(
     return (
         f"{_listed(equal)} {those}. {next_one}, the next one, drifts by {apart:.1f} decades more."
     )
+
+
+def _scales(traces: Mapping[str, Sequence[Trace]]) -> str:
+    """The second moment of the model's output, by rule."""
+    logs = {rule: _mean([trace.log_output for trace in own]) for rule, own in traces.items()}
+    return ", ".join(f"{scientific(log)} with {rule}" for rule, log in logs.items())
 
 
 def _figures(

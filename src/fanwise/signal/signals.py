@@ -16,7 +16,7 @@ from fanwise.signal.convolution import window_of
 from fanwise.signal.elementwise import Elementwise
 from fanwise.signal.expected import Link, with_expected
 from fanwise.signal.measures import BACKWARD, FORWARD
-from fanwise.signal.naming import Numbering, numbering_of
+from fanwise.signal.naming import Numbering, index_of, numbering_of
 from fanwise.signal.occurrences import Occurrence
 from fanwise.signal.program import Measured, Program
 from fanwise.signal.steps import step_of
@@ -97,7 +97,8 @@ class Places:
     def step(self, place: Place, measured: Measured, rule: Rule | None) -> Step | None:
         """What the layer does to second moments, None if theory does not know."""
         layer, mark = place.layer, self.program.occurrences[place.output]
-        if layer is None or place.input is None:
+        own = {at for leaf in place.leaves for at in self.program.positions[leaf.path]}
+        if layer is None or place.input is None or not mark.is_linear or not mark.factors <= own:
             return None
         is_convolution = len(layer.shapes.get("weight", ())) > 2
         window = None
@@ -130,9 +131,11 @@ class Places:
     def _numbering(self, mark: Occurrence) -> tuple[Numbering, tuple[int, ...]]:
         observed = self.program.observed
         numbering = numbering_of(mark.names, observed.layers, observed.owners)
-        axes = numbering.axes_in(mark.lengths)
+        stacked = {at for path in numbering.paths for at in self.program.positions[path]}
+        axes = tuple(axis for axis, loop in enumerate(mark.loops) if loop.sliced & stacked)
+        lengths = tuple(mark.lengths[axis] for axis in axes)
         # A loop over time runs the same layer again: its measures are averaged.
-        return (Numbering((), ()), ()) if axes is None else (numbering, axes)
+        return (numbering, axes) if lengths == numbering.sizes else (Numbering(), ())
 
 
 def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Trace:
@@ -188,11 +191,6 @@ def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Tr
     return Trace(tuple(layers), tuple(blocks), measured.log_input, measured.log_output)
 
 
-def index_of(leaf: Leaf) -> tuple[int, ...]:
-    """Where an array is in its stacks."""
-    return tuple(index for _, index in leaf.stack)
-
-
 def _name_of(activation: Elementwise | None) -> str | None:
     """What only scales, as attention does its queries, is no activation."""
     return None if activation is None or activation.is_affine else activation.name
@@ -217,6 +215,9 @@ def _chosen(values: Any, place: Place, names: Sequence[str]) -> dict[str, float]
     """Measures in the place's iteration, averaged over loops that are no stacks."""
     values = np.moveaxis(np.asarray(values, np.float64), place.axes, range(len(place.axes)))
     flat = values[place.positions].reshape(-1, len(names))
+    # A loop may have run the layer in some of its turns only.
+    ran = ~np.isnan(flat).all(axis=1)
+    flat = flat[ran] if ran.any() else flat
     return {
         name: _mean_of_logs(own) if name in _LOGS else _mean(own)
         for name, own in zip(names, flat.T, strict=True)

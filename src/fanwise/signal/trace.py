@@ -63,6 +63,8 @@ def trace(
         >>> abs(measured.layers[0].second_moment - 1 / 3) < 0.02  # torch's default
         True
     """
+    if isinstance(key, Mapping) and "params" not in key:
+        raise ValueError(f"key must have an entry 'params', got {', '.join(key) or 'none'}")
     for own in key.values() if isinstance(key, Mapping) else (key,):
         check_key(own)
     observed = observed_of(model, x, options, method)

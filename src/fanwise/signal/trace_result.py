@@ -26,7 +26,8 @@ class LayerSignal:
         kurtosis: of the output, E[(y - mean)^4] / variance^2, 3 for a normal distribution.
         effective_rank: of the outputs over the batch, between 1 and the size of the batch (at most
             256 examples are looked at): tr(G)^2 / tr(G^2) of the examples' Gram matrix G.
-        finite: the share of the output's elements that are finite.
+        finite: the share of the output's elements that are finite; nan for a layer that did not
+            run, in a branch that was not taken.
         log_input: logarithm of the input's second moment.
         activation: the name of the elementwise function that the output goes into; None if there is
             none, or if only one of the two is inside of a jit or a remat.
@@ -36,7 +37,8 @@ class LayerSignal:
             the batch: dead, or saturated for good.
         log_gradient: logarithm of the second moment of the gradient at the output.
         no_gradient: the share of units whose gradient is zero at every position.
-        gradient_finite: the share of the gradient's elements that are finite.
+        gradient_finite: the share of the gradient's elements that are finite; nan where the model
+            takes no gradient, as behind a ``stop_gradient``.
         log_weight_gradient: logarithm of the second moment of the gradient at the weights.
         before: the position, among the trace's layers, of the layer that feeds this one through
             elementwise functions and reshapes at most; None if it is none, or another's sum.
