@@ -55,6 +55,45 @@ def test_a_loop_over_time_as_long_as_the_stack_is_none(key, times):
         assert own.log_second_moment == pytest.approx(expected, abs=1e-4)
 
 
+class Mixture(nn.Module):
+    """Experts side by side in each of a stack of layers."""
+
+    @nn.compact
+    def __call__(self, x, _):
+        experts = nn.vmap(
+            nn.Dense,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+            in_axes=None,
+            out_axes=1,
+            axis_size=3,
+        )
+        return experts(8, name="experts")(x).mean(1), None
+
+
+class Mixtures(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        lifted = nn.scan(
+            Mixture, variable_axes={"params": 0}, split_rngs={"params": True}, length=4
+        )
+        return lifted(name="blocks")(x, None)[0]
+
+
+def test_experts_in_scanned_layers_are_measured_layer_by_layer(key):
+    x = batch(key, 16, 8)
+    variables = Mixtures().init(key, x)
+    measured = fw.signal.trace(Mixtures(), variables, x, key)
+    kernels = variables["params"]["blocks"]["experts"]["kernel"]
+    assert [layer.path for layer in measured.layers] == [f"blocks/{i}/experts" for i in range(4)]
+    for layer, kernel in zip(measured.layers, kernels, strict=True):
+        outputs = jnp.einsum("bi,eio->beo", x, kernel)
+        expected = math.log(float(jnp.square(outputs).mean()))
+        assert layer.log_second_moment == pytest.approx(expected, abs=1e-4)
+        assert layer.weight_gradient > 0
+        x = outputs.mean(1)
+
+
 class Masked(nn.Module):
     @nn.compact
     def __call__(self, x):

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -20,11 +20,34 @@ class Numbering:
         at: before which of the names each position is put.
         sizes: the number of layers in each stack.
         paths: the arrays that are stacked so.
+        levels: which of the arrays' stacks these are, the outermost being 0.
     """
 
     at: tuple[int, ...] = ()
     sizes: tuple[int, ...] = ()
     paths: frozenset[Any] = frozenset()
+    levels: tuple[int, ...] = ()
+
+    def looped(self, lengths: Sequence[int]) -> "Numbering | None":
+        """The stacks that loops of these lengths go through; others run at once, as under vmap.
+
+        None if they go through something else.
+        """
+        chosen: list[int] = []
+        for length in lengths:
+            rest = range(chosen[-1] + 1 if chosen else 0, len(self.sizes))
+            level = next((each for each in rest if self.sizes[each] == length), None)
+            if level is None:
+                return None
+            chosen.append(level)
+        at, sizes = (tuple(each[level] for level in chosen) for each in (self.at, self.sizes))
+        return replace(self, at=at, sizes=sizes, levels=tuple(chosen))
+
+    def has(self, leaf: Leaf, positions: tuple[int, ...]) -> bool:
+        """Whether an array is of the layer at these positions."""
+        index = index_of(leaf)
+        deep_enough = all(level < len(index) for level in self.levels)
+        return deep_enough and tuple(index[level] for level in self.levels) == positions
 
     def positions(self) -> list[tuple[int, ...]]:
         """All positions, in the order in which the layers run."""
@@ -58,7 +81,8 @@ def numbering_of(
         return Numbering()
     at = max(found, key=len)
     sizes = [1 + max(indices) for indices in zip(*map(index_of, found[at]), strict=True)]
-    return Numbering(at, tuple(sizes), frozenset(leaf.path for leaf in found[at]))
+    paths = frozenset(leaf.path for leaf in found[at])
+    return Numbering(at, tuple(sizes), paths, tuple(range(len(at))))
 
 
 def index_of(leaf: Leaf) -> tuple[int, ...]:

@@ -81,7 +81,7 @@ class Places:
             for positions in numbering.positions():
                 turns = zip((starts.setdefault(s, output) for s in stacks), positions, strict=True)
                 path = numbering.path(mark.names, positions)
-                own, layer = self._arrays(mark, positions)
+                own, layer = self._arrays(mark, numbering, positions)
                 layer = self._layers.get(path, layer)
                 place = Place(path, positions, axes, output, mark.partner, own, layer, 0)
                 listed.append(((*turns, (output, -1)), place))
@@ -116,14 +116,14 @@ class Places:
         return step_of(layer, rule, mark.activation, measured=known, window=window)
 
     def _arrays(
-        self, mark: Occurrence, positions: tuple[int, ...]
+        self, mark: Occurrence, numbering: Numbering, positions: tuple[int, ...]
     ) -> tuple[tuple[Leaf, ...], Layer | None]:
         """The arrays that a module itself has, of this layer of the stack, and the layer.
 
         All of them where the layers of the stack run at once, as under vmap.
         """
         owned = self._owned.get(mark.names, [])
-        own = [(leaf, layer) for leaf, layer in owned if index_of(leaf) == positions] or owned
+        own = [each for each in owned if numbering.has(each[0], positions)] or owned
         if mark.is_block or not own:
             return tuple(leaf for leaf, _ in own), None
         return tuple(leaf for leaf, _ in own), own[0][1]
@@ -133,9 +133,9 @@ class Places:
         numbering = numbering_of(mark.names, observed.layers, observed.owners)
         stacked = {at for path in numbering.paths for at in self.program.positions[path]}
         axes = tuple(axis for axis, loop in enumerate(mark.loops) if loop.sliced & stacked)
-        lengths = tuple(mark.lengths[axis] for axis in axes)
+        looped = numbering.looped([mark.lengths[axis] for axis in axes])
         # A loop over time runs the same layer again: its measures are averaged.
-        return (numbering, axes) if lengths == numbering.sizes else (Numbering(), ())
+        return (Numbering(), ()) if looped is None else (looped, axes)
 
 
 def trace_of(places: Places, measured: Measured, rule: Rule | None = None) -> Trace:
