@@ -20,6 +20,11 @@ def test_import_loads_no_optional_package():
     assert done.returncode == 0, done.stderr
 
 
+def test_signal_loads_no_optional_package():
+    done = run("import fanwise as fw; assert fw.signal.trace; ")
+    assert done.returncode == 0, done.stderr
+
+
 def test_drawing_loads_no_optional_package():
     done = run(
         "import jax, fanwise as fw; fw.kaiming_normal()(jax.random.key(0), (3, 4));"
