@@ -1,6 +1,6 @@
 """A model as a function of its arrays in which every layer's input and output is marked."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,10 +11,19 @@ from fanwise.layers import Layer
 from fanwise.rules import Rule
 from fanwise.typing import Key
 
-__all__ = ["INPUT", "OUTPUT", "Arrays", "Mark", "Observed", "marked_input", "marked_output"]
+__all__ = [
+    "INPUT",
+    "OUTPUT",
+    "Arrays",
+    "Mark",
+    "Names",
+    "Observed",
+    "Starting",
+    "marked_input",
+    "marked_output",
+]
 
 Names: TypeAlias = tuple[str, ...]
-Path: TypeAlias = Hashable
 Arrays: TypeAlias = dict[Any, Any]
 
 INPUT, OUTPUT = "input", "output"

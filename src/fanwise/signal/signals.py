@@ -23,7 +23,7 @@ from fanwise.signal.steps import step_of
 from fanwise.signal.theory import Step
 from fanwise.signal.trace_result import LayerSignal, Trace
 
-__all__ = ["Places", "trace_of"]
+__all__ = ["Place", "Places", "trace_of"]
 
 _LOGS = ("log_second_moment", "log_gradient", "log_input")
 
