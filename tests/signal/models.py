@@ -74,6 +74,19 @@ class Attention(nn.Module):
         return nn.Dense(11)(x)
 
 
+def experts(width):
+    """Three dense layers side by side: (batch, expert, width)."""
+    lifted = nn.vmap(
+        nn.Dense,
+        variable_axes={"params": 0},
+        split_rngs={"params": True},
+        in_axes=None,
+        out_axes=1,
+        axis_size=3,
+    )
+    return lifted(width, name="experts")
+
+
 class NnxChain(nnx.Module):
     """The same chain in nnx."""
 

@@ -9,7 +9,7 @@ from flax import linen as nn
 from flax import nnx
 
 import fanwise as fw
-from tests.signal.models import Chain, batch
+from tests.signal.models import Chain, batch, experts
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -60,15 +60,7 @@ class Mixture(nn.Module):
 
     @nn.compact
     def __call__(self, x, _):
-        experts = nn.vmap(
-            nn.Dense,
-            variable_axes={"params": 0},
-            split_rngs={"params": True},
-            in_axes=None,
-            out_axes=1,
-            axis_size=3,
-        )
-        return experts(8, name="experts")(x).mean(1), None
+        return experts(8)(x).mean(1), None
 
 
 class Mixtures(nn.Module):

@@ -9,7 +9,7 @@ import fanwise as fw
 from fanwise.frameworks.observation import INPUT
 from fanwise.signal.models import observed_of
 from fanwise.signal.occurrences import occurrences_of
-from tests.signal.models import batch
+from tests.signal.models import batch, experts
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -17,15 +17,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 class Experts(nn.Module):
     @nn.compact
     def __call__(self, x):
-        lifted = nn.vmap(
-            nn.Dense,
-            variable_axes={"params": 0},
-            split_rngs={"params": True},
-            in_axes=None,
-            out_axes=1,
-            axis_size=3,
-        )
-        x = nn.relu(lifted(4, name="experts")(x))
+        x = nn.relu(experts(4)(x))
         return nn.Dense(2, name="out")(x.reshape(len(x), -1))
 
 

@@ -5,8 +5,9 @@ import re
 from collections.abc import Sequence
 
 from fanwise.signal.check_result import Fault
-from fanwise.signal.forward_faults import is_broken, percent
+from fanwise.signal.forward_faults import percent
 from fanwise.signal.limits import Limits
+from fanwise.signal.profile import is_broken
 from fanwise.signal.table import scientific
 from fanwise.signal.trace_result import LayerSignal, Trace
 
@@ -43,7 +44,7 @@ def backward_faults(
         signal = trace.layers[index]
         if math.isnan(signal.finite):
             continue  # in a branch that was not taken
-        if is_broken(signal.gradient_finite, signal.log_gradient):
+        if is_broken(signal, "backward"):
             return [*faults, _not_finite(signal)]  # all before it has it from there
         if signal.log_gradient == -math.inf:
             if not excused[index] and "no gradient" not in found:

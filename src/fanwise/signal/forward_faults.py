@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from fanwise.signal.check_result import Fault
 from fanwise.signal.limits import Limits, has_matrix, is_normalization
 from fanwise.signal.own_weights import OwnWeights
+from fanwise.signal.profile import is_broken
 from fanwise.signal.table import scientific
 from fanwise.signal.trace_result import LayerSignal, Trace
 
-__all__ = ["forward_faults", "is_broken", "percent"]
+__all__ = ["forward_faults", "percent"]
 
 # Flat where their input is negative: what stays there is dead, and not saturated.
 _RECTIFIERS = ("relu", "relu6", "gelu", "silu", "swish", "softplus", "relu_squared")
@@ -38,7 +39,7 @@ def forward_faults(
             walk.look(index)
     # A function between layers may be what fails, and the last may be followed by one.
     for block in trace.blocks:
-        if is_broken(block.finite, block.log_second_moment):
+        if is_broken(block, "forward"):
             return [*walk.faults, _block_not_finite(block)]
     return walk.faults
 
@@ -59,7 +60,7 @@ class _Walk:
 
     def not_finite(self, index: int) -> Fault | None:
         signal, own = self.layers[index], self.weights[index]
-        if not is_broken(signal.finite, signal.log_second_moment):
+        if not is_broken(signal, "forward"):
             return None
         explanation = f"{percent(1 - signal.finite)} of its output is NaN or infinite"
         remedy = "look at what it computes, and in which dtype"
@@ -182,15 +183,6 @@ def _block_not_finite(block: LayerSignal) -> Fault:
         f"{percent(1 - block.finite)} of its output is NaN or infinite, and no layer's",
         "look at what it computes between its layers and behind them",
     )
-
-
-def is_broken(finite: float, log_second_moment: float) -> bool:
-    """Whether there are elements that are not finite.
-
-    The share alone is rounded; the second moment alone is not known either where a branch was not
-    taken.
-    """
-    return finite < 1 and not log_second_moment < math.inf
 
 
 def percent(share: float) -> str:
