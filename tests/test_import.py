@@ -45,6 +45,28 @@ def test_recipes_are_read_and_drawn_without_torch(tmp_path):
     assert done.returncode == 7, done.stderr
 
 
+def test_import_leaves_the_cores_alone():
+    """The threads of numpy's linear algebra, once started, wait busily for some 0.1 s."""
+    done = without_linear_algebra("import fanwise, fanwise.filling, fanwise.initializers")
+    assert done.returncode == 0, done.stderr
+
+
+def test_linear_algebra_is_noticed():
+    done = without_linear_algebra("import fanwise as fw; fw.gain_of(jax.nn.silu)")
+    assert done.returncode == 1
+    assert "linear algebra" in done.stderr.splitlines()[-1]
+
+
+def without_linear_algebra(statement):
+    forbidden = (
+        "import jax, numpy\n"
+        "def forbidden(*arguments): raise AssertionError('linear algebra')\n"
+        "for name in numpy.linalg.__all__:\n"
+        "    if not name.endswith('Error'): setattr(numpy.linalg, name, forbidden)\n"
+    )
+    return run(forbidden + statement + "; ")
+
+
 @pytest.mark.parametrize("module", ["scipy", "flax"])
 def test_the_check_can_fail(module):
     done = run(f"import {module}, fanwise; ")

@@ -1,5 +1,6 @@
 """Expectations over a normal variable: quadrature that adapts to kinks and jumps."""
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,26 +17,31 @@ Integrand: TypeAlias = Callable[[Array], Array]
 # Where the standard normal density falls below 1e-80: room for integrands that grow like exp.
 _REACH = 20.0
 _ORDER, _PANELS, _NODES = 100, 64, 17
-_HERMITE = np.polynomial.hermite_e.hermegauss(_ORDER)
 _LEVELS = 48
 _TOLERANCE = 1e-9
 
 
-def _clenshaw_curtis(nodes: int) -> tuple[Array, Array]:
+# Both rules when they are needed, not on import: the threads of numpy's linear algebra wait busily
+# for more work for some 0.1 s, on the cores that a model is to be filled with.
+@functools.cache
+def _gauss_hermite() -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_ORDER)
+    return nodes, weights
+
+
+@functools.cache
+def _clenshaw_curtis() -> tuple[Array, Array]:
     """Points and weights on (0, 1).
 
     Between the ends and the outermost of Gauss's nodes a jump would hide, in a panel and in its
     halves as well. Here the ends are nodes, moved inwards a little, so that functions may jump
     at them.
     """
-    points = np.cos(np.pi * np.arange(nodes) / (nodes - 1))[::-1]
-    degrees = np.arange(nodes)
+    degrees = np.arange(_NODES)
+    points = np.cos(np.pi * degrees / (_NODES - 1))[::-1]
     integrals = np.where(degrees % 2, 0.0, 2 / (1 - np.where(degrees % 2, 0.0, degrees**2)))
-    weights = np.linalg.solve(np.polynomial.chebyshev.chebvander(points, nodes - 1).T, integrals)
+    weights = np.linalg.solve(np.polynomial.chebyshev.chebvander(points, _NODES - 1).T, integrals)
     return np.clip((points + 1) / 2, 1e-12, 1 - 1e-12), weights / 2
-
-
-_UNIT, _UNIT_WEIGHTS = _clenshaw_curtis(_NODES)
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ def normal_expectation(
         >>> round(normal_expectation(np.square, std=3.0), 12)
         9.0
     """
-    hermite = float(integrand(std * _HERMITE[0]) @ _HERMITE[1]) / math.sqrt(2 * math.pi)
+    nodes, weights = _gauss_hermite()
+    hermite = float(integrand(std * nodes) @ weights) / math.sqrt(2 * math.pi)
     # Gauss-Hermite is exact to rounding for smooth functions and cannot tell when it is not: a
     # kink or a jump between two nodes may escape any two orders. The panels decide.
     if not math.isfinite(hermite):
@@ -138,14 +145,16 @@ class _Panels:
     @property
     def points(self) -> Array:
         """One row a panel."""
-        points: Array = self.left[:, None] + self.width[:, None] * _UNIT
+        unit, _ = _clenshaw_curtis()
+        points: Array = self.left[:, None] + self.width[:, None] * unit
         return points
 
     @property
     def weights(self) -> Array:
         """One row a panel, the normal density in them."""
+        _, unit = _clenshaw_curtis()
         density = np.exp(-(self.points**2) / 2) / math.sqrt(2 * math.pi)
-        weights: Array = density * _UNIT_WEIGHTS * self.width[:, None]
+        weights: Array = density * unit * self.width[:, None]
         return weights
 
     def integrals(self, integrand: Integrand, std: float) -> Array:

@@ -7,6 +7,7 @@ low precision is drawn in float32.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 from fanwise.distributions import Constant, Distribution, Normal, TruncatedNormal, Uniform
 from fanwise.initializers.base import Initializer, warn_if_empty
@@ -18,8 +19,12 @@ __all__ = ["lecun_normal", "lecun_uniform", "variance_scaling"]
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
 DISTRIBUTIONS = ("truncated_normal", "normal", "uniform")
 
-# Standard deviation of the standard normal truncated to [-2, 2].
-TRUNCATED_STD = TruncatedNormal(0.0, 1.0, -2.0, 2.0).std
+
+@cache
+def _truncated_std() -> float:
+    """Standard deviation of the standard normal truncated to [-2, 2]."""
+    # Not on import: see fanwise.expectation.
+    return TruncatedNormal(0.0, 1.0, -2.0, 2.0).std
 
 
 @dataclass(frozen=True, repr=False)
@@ -164,5 +169,5 @@ def _scaled(
         return Uniform(-bound, bound)
     if variance == 0:
         return Constant(0.0)
-    parent = math.sqrt(variance) / TRUNCATED_STD
+    parent = math.sqrt(variance) / _truncated_std()
     return TruncatedNormal(0.0, parent, -2 * parent, 2 * parent)
