@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["finished", "rounded_product"]
+__all__ = ["finished", "rounded_product", "rounded_product_above"]
 
 
 def rounded_product(x: jax.Array, y: jax.Array) -> jax.Array:
@@ -24,6 +24,11 @@ def rounded_product(x: jax.Array, y: jax.Array) -> jax.Array:
     """
     largest = jnp.asarray(jnp.finfo(x.dtype).max, x.dtype)
     return jax.lax.clamp(-largest, x * y, largest)
+
+
+def rounded_product_above(limit: float, x: jax.Array, y: jax.Array) -> jax.Array:
+    """``rounded_product`` of what is known to be ``limit`` or above, by one operation less."""
+    return jax.lax.max(x * y, jnp.asarray(limit, x.dtype))
 
 
 def finished(x: jax.Array) -> jax.Array:
