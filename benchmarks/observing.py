@@ -68,6 +68,9 @@ def in_this_process(network: str, contestant: str, shapes: dict[str, list[int]])
     """Make the parameters twice, cold and warm."""
     known = {path: tuple(shape) for path, shape in shapes.items()}
     make = BUILDERS[contestant](NETWORKS[network], known)
+    # Imports are not counted, nor is looking through what they left for what could be freed: JAX
+    # would do that, or not, some thousand objects later.
+    gc.collect()
     start, start_in_system = time.perf_counter(), machine.system_seconds()
     if requirements(contestant) != ("torch",):
         import jax

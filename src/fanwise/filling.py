@@ -3,10 +3,8 @@
 The values are those that each distribution's own ``sample`` gives. What differs is how the work
 is cut:
 
-* Eagerly on CPU, arrays of independent elements are cut into rows of 4,096 elements, and rows of
-  any arrays are drawn 128 at a time by one compiled function per kind of distribution and dtype,
-  whatever the layers and shapes. The tiles are copied into aligned memory that JAX adopts without
-  another copy.
+* Eagerly on CPU, arrays of independent elements are drawn by one compiled function per kind of
+  distribution and dtype, whatever the layers and shapes (:mod:`fanwise.tiling`).
 * Under a trace, parameters of one kind, shape and dtype become a loop in the graph, so that a
   hundred equal layers compile as one; several loops where one would need much memory.
 * Equal structured parameters (a model's orthogonal matrices) are drawn as one batch.
@@ -14,12 +12,9 @@ is cut:
 """
 
 import math
-import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -27,25 +22,14 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from fanwise import keys, placement, sampling, threefry
+from fanwise import keys, placement, sampling, tiling
 from fanwise.adoption import adopted, aligned
 from fanwise.distributions import Constant, Distribution, ScalarDistribution, StructuredDistribution
 from fanwise.distributions.base import draw_scalars
 from fanwise.memory import check_memory
-from fanwise.progress import tracked
 from fanwise.typing import DType, DTypeLike, Key, OutSharding, Shape, is_complex
 
 __all__ = ["Parameter", "fill"]
-
-# A tile of 2^19 elements: of 2^18 to 2^20 all were equally fast on two cores, and so were rows of
-# 2^11 to 2^14. Short rows waste little on biases.
-_ROWS, _COLUMNS = 128, 4096
-
-# Bytes of the smallest page, and pages that take the kernel about a millisecond.
-_PAGE, _PAGES = 4096, 2048
-
-# Threads that copy tiles.
-_COPYING = 3
 
 # What a loop under a trace makes at most, and so needs besides the result: a part of all bytes, or
 # as many as nobody minds. Fewer loops compile faster.
@@ -99,7 +83,8 @@ def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
         >>> {path: array.shape for path, array in arrays.items()}
         {'kernel': (3, 4), 'bias': (4,)}
     """
-    jobs = [_Job.of(parameter) for parameter in parameters]
+    is_tracing = keys.is_tracing()
+    jobs = [_Job.of(parameter, is_tracing) for parameter in parameters]
     _check_paths(job.path for job in jobs)
     # Sharded and traced parameters are not all of one device, and not of now.
     check_memory(sum(job.bytes for job in jobs if job.is_here))
@@ -108,7 +93,10 @@ def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
         groups[job.group].append(job)
     largest = max(sum(job.bytes for job in jobs) // _SHARES, _LEAST)
     made: dict[str, jax.Array] = {}
-    for (method, *_), members in groups.items():
+    # Those first that leave cores idle while they are compiled, but for the memory that they touch.
+    for (method, *_), members in sorted(
+        groups.items(), key=lambda group: group[0][0] is not _tiled
+    ):
         for part in _parts(members, largest) if method is _looped else (members,):
             made.update(zip((job.path for job in part), method(part), strict=True))
     return {job.path: made[job.path] for job in jobs}
@@ -137,7 +125,7 @@ class _Job:
     group: tuple[Any, ...]
 
     @classmethod
-    def of(cls, parameter: Parameter) -> "_Job":
+    def of(cls, parameter: Parameter, is_tracing: bool) -> "_Job":
         distribution, key, sharding = parameter.distribution, parameter.key, parameter.sharding
         try:
             if not isinstance(distribution, Distribution):
@@ -149,7 +137,8 @@ class _Job:
             placement.out_sharding_of(sharding)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{parameter.path}: {error}") from error
-        key = keys.hidden_constant(key)
+        if is_tracing:
+            key = keys.hidden_constant(key)
         is_traced = isinstance(key, jax.core.Tracer)
         # Keys of other implementations give other values in a batch than alone.
         is_fused = sampling.is_fused(key)
@@ -159,7 +148,7 @@ class _Job:
         elif is_fused and isinstance(distribution, ScalarDistribution) and not is_complex(dtype):
             if is_traced:
                 group = (_looped, type(distribution), shape, dtype, sharding)
-            elif sharding is None:
+            elif sharding is None and not jax.config.jax_disable_jit:  # type: ignore[attr-defined]
                 group = (_tiled, type(distribution), dtype)
         elif isinstance(distribution, Constant) and sharding is None and not is_traced:
             group = (_constant,)
@@ -255,107 +244,13 @@ def _stacked_scalars(jobs: list[_Job]) -> tuple[npt.NDArray[Any], ...]:
 
 
 def _tiled(jobs: list[_Job]) -> Iterator[jax.Array]:
-    """Rows of all arrays of one kind and dtype, drawn by one compiled function."""
-    first = jobs[0]
-    buffers = [aligned(job.shape, job.dtype) for job in jobs]
-    rows = _Rows.of(jobs)
-    flat = [buffer.reshape(-1) for buffer in buffers]
-    # Tiles are computed while others are copied. Copying is mostly the first touch of new memory,
-    # for which one thread is too slow.
-    pending: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(_COPYING) as pool:
-        is_compiled = threading.Event()
-        touching = pool.submit(_touch, flat, is_compiled)
-        for start in tracked(range(0, rows.count, _ROWS)):
-            tile = rows.draw(start, type(first.distribution), first.dtype)
-            is_compiled.set()
-            touching.result()  # It writes zeros, which must not follow what is copied.
-            pending.append(pool.submit(rows.copy, start, tile, flat))
-            if len(pending) > 2 * _COPYING:
-                pending.popleft().result()
-        for copied in pending:
-            copied.result()
-    for buffer in buffers:
-        yield adopted(buffer)
-
-
-def _touch(buffers: list[npt.NDArray[Any]], stop: threading.Event) -> None:
-    """Have the kernel provide memory for as long as there is nothing to copy into it."""
-    for buffer in buffers:
-        pages = buffer[:: _PAGE // buffer.itemsize]
-        for start in range(0, pages.size, _PAGES):
-            if stop.is_set():
-                return
-            pages[start : start + _PAGES] = 0
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows into which arrays are cut, one after another."""
-
-    first_row: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
-    owner: npt.NDArray[np.int64]
-    keys: npt.NDArray[np.uint32]
-    parameters: tuple[npt.NDArray[Any], ...]
-
-    @classmethod
-    def of(cls, jobs: list[_Job]) -> "_Rows":
-        sizes = np.array([math.prod(job.shape) for job in jobs], np.int64)
-        counts = -(-sizes // _COLUMNS)
-        words = [np.asarray(keys.key_data(job.key)) for job in jobs]
-        return cls(
-            first_row=np.concatenate([[0], np.cumsum(counts)]),
-            sizes=sizes,
-            owner=np.repeat(np.arange(len(jobs)), counts),
-            keys=np.stack(words),
-            parameters=_stacked_scalars(jobs),
-        )
-
-    @property
-    def count(self) -> int:
-        return int(self.first_row[-1])
-
-    def draw(self, start: int, kind: type[Distribution], dtype: DType) -> jax.Array:
-        """The tile of rows from ``start`` on; the last one is filled up with its last row."""
-        rows = np.minimum(np.arange(start, start + _ROWS), self.count - 1)
-        owner = self.owner[rows]
-        position = (rows - self.first_row[owner]) * _COLUMNS
-        tile: jax.Array = _draw_tile(
-            kind,
-            self.keys[owner],
-            (position >> 32).astype(np.uint32),
-            (position & 0xFFFFFFFF).astype(np.uint32),
-            tuple(column[owner] for column in self.parameters),
-            dtype,
-        )
-        return tile
-
-    def copy(self, start: int, tile: jax.Array, buffers: list[npt.NDArray[Any]]) -> None:
-        """Copy a tile's rows to where they belong, adjacent rows of one array at once."""
-        values = np.asarray(tile).reshape(-1)
-        stop = min(start + _ROWS, self.count)
-        for index in range(int(self.owner[start]), int(self.owner[stop - 1]) + 1):
-            origin = int(self.first_row[index])
-            begin = max(start, origin)
-            end = min(stop, int(self.first_row[index + 1]))
-            if begin >= end:
-                continue  # an array without elements
-            low = (begin - origin) * _COLUMNS
-            high = min((end - origin) * _COLUMNS, int(self.sizes[index]))
-            offset = (begin - start) * _COLUMNS
-            buffers[index][low:high] = values[offset : offset + high - low]
-
-
-@partial(jax.jit, static_argnames=("kind", "dtype"), compiler_options=sampling.WIDE)
-def _draw_tile(
-    kind: type[ScalarDistribution],
-    words: jax.Array,
-    high: jax.Array,
-    low: jax.Array,
-    parameters: tuple[jax.Array, ...],
-    dtype: DType,
-) -> jax.Array:
-    start = threefry.Counters(high[:, None], low[:, None])
-    rows = sampling.Block(words.T[..., None], start, _COLUMNS)
-    return kind.transform(rows, dtype, *(column[:, None] for column in parameters))
+    """Independent elements of one kind and dtype."""
+    distribution = jobs[0].distribution
+    assert isinstance(distribution, ScalarDistribution)
+    return tiling.draw_tiled(
+        type(distribution),
+        jobs[0].dtype,
+        [job.shape for job in jobs],
+        np.stack([np.asarray(keys.key_data(job.key)) for job in jobs]),
+        np.stack(_stacked_scalars(jobs), axis=1),
+    )

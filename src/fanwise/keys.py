@@ -11,7 +11,15 @@ import numpy as np
 from fanwise import threefry
 from fanwise.typing import Key
 
-__all__ = ["check_key", "hidden_constant", "hidden_true", "is_key", "key_data", "path_keys"]
+__all__ = [
+    "check_key",
+    "hidden_constant",
+    "hidden_true",
+    "is_key",
+    "is_tracing",
+    "key_data",
+    "path_keys",
+]
 
 
 def is_key(value: object) -> bool:
@@ -53,7 +61,7 @@ def hidden_constant(key: Key) -> Key:
     call. No compiler looks through a loop of two half turns. Eagerly, and for traced keys, the
     key is returned as it is.
     """
-    if isinstance(key, jax.core.Tracer) or not _is_tracing():
+    if isinstance(key, jax.core.Tracer) or not is_tracing():
         return key
     is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     words = jax.random.key_data(key) if is_typed else jnp.asarray(key)
@@ -74,7 +82,8 @@ def _turned(words: jax.Array) -> jax.Array:
     return turned
 
 
-def _is_tracing() -> bool:
+def is_tracing() -> bool:
+    """Whether a program is being traced."""
     # The one operation of JAX that compiles nothing when it is called eagerly.
     words: Any = np.zeros(2, np.uint32)
     probe = jax.random.wrap_key_data(words, impl="threefry2x32")

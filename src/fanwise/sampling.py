@@ -24,12 +24,13 @@ from jax.sharding import NamedSharding
 from fanwise import threefry
 from fanwise.erf_inv import erf_inv
 from fanwise.keys import key_data
-from fanwise.rounding import rounded_product
+from fanwise.rounding import rounded_product_above
 from fanwise.typing import DType, Key
 
 __all__ = [
     "WIDE",
     "Block",
+    "FromUniforms",
     "Standard",
     "Whole",
     "is_fused",
@@ -80,7 +81,8 @@ class Whole:
         """Standard normals; bit for bit ``jax.random.normal(key, shape, dtype)``."""
         if not self._is_fused:
             return jax.random.normal(self.key, self.shape, dtype)
-        return _normal(key_data(self.key), self._positions(), dtype).reshape(self.shape)
+        uniforms = _uniform(key_data(self.key), self._positions(), dtype)
+        return _normal(uniforms).reshape(self.shape)
 
     @property
     def _is_fused(self) -> bool:
@@ -121,7 +123,7 @@ class Block:
 
     def normal(self, dtype: DType) -> jax.Array:
         """The elements that :meth:`Whole.normal` has at these positions."""
-        return _normal(self.words, threefry.block_counters(self.start, self.size), dtype)
+        return _normal(self.uniform(dtype))
 
     def split(self) -> tuple[Standard, Standard]:
         """Two sources for the same positions; jax.random.split hashes 0 and 1."""
@@ -130,6 +132,25 @@ class Block:
     def _child(self, index: int) -> "Block":
         position = threefry.Counters(jnp.uint32(0), jnp.uint32(index))
         return Block(jnp.stack(threefry.bits(self.words, position)), self.start, self.size)
+
+
+@dataclass(frozen=True)
+class FromUniforms:
+    """Variables made from uniforms on [0, 1) that are there already, one for each."""
+
+    uniforms: jax.Array
+
+    def uniform(self, dtype: DType) -> jax.Array:
+        """The uniforms themselves, which are of this dtype."""
+        return self.uniforms
+
+    def normal(self, dtype: DType) -> jax.Array:
+        """What :meth:`Block.normal` makes from its uniforms."""
+        return _normal(self.uniforms)
+
+    def split(self) -> tuple[Standard, Standard]:
+        """Not possible: a second variable needs another uniform."""
+        raise TypeError("there is one uniform for each element; two sources need a Block")
 
 
 def is_fused(key: Key) -> bool:
@@ -174,13 +195,14 @@ def _uniform(key: jax.Array, position: threefry.Counters, dtype: DType) -> jax.A
     return jax.lax.bitcast_convert_type(pattern, dtype) - one
 
 
-def _normal(key: jax.Array, position: threefry.Counters, dtype: DType) -> jax.Array:
+def _normal(uniforms: jax.Array) -> jax.Array:
     """As ``jax.random``: the inverse error function of a uniform on (-1, 1)."""
+    dtype = uniforms.dtype
     lowest = np.nextafter(np.asarray(-1, dtype), np.asarray(0, dtype))
     span = np.asarray(1, dtype) - lowest
     # The span is a power of two after rounding, so the product is exact and it does not matter
-    # whether XLA contracts it with the sum.
-    u = jnp.maximum(_uniform(key, position, dtype) * span + lowest, lowest)
+    # whether XLA contracts it with the sum. JAX takes the maximum with the lowest, which it is.
+    u = uniforms * span + lowest
     # Rounded, so that no constant that multiplies the result is folded into sqrt(2).
     inverse = erf_inv(u) if dtype == np.float32 else jax.lax.erf_inv(u)
-    return rounded_product(inverse, jnp.asarray(math.sqrt(2), dtype))
+    return rounded_product_above(-64, inverse, jnp.asarray(math.sqrt(2), dtype))

@@ -55,9 +55,9 @@ def counters(shape: tuple[int, ...]) -> Counters:
 
 
 def block_counters(start: Counters, size: int) -> Counters:
-    """``size`` positions one after another, from a position that may be traced."""
-    steps = jax.lax.iota(jnp.uint32, size)
-    return _plus(start, steps)
+    """``size`` positions one after another, along the last axis of a start that may be traced."""
+    others = (1,) * (np.ndim(start.low) - 1)
+    return _plus(start, jax.lax.iota(jnp.uint32, size).reshape(*others, size))
 
 
 def _plus(position: Counters, step: Words) -> Counters:

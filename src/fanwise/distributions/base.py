@@ -130,6 +130,10 @@ class ScalarDistribution(Distribution):
     each from the distribution itself, but for :class:`Normal`, whose std is divided by sqrt(2).
     """
 
+    #: Whether an element is a long function of one uniform: fanwise.tiling then makes all uniforms
+    #: of a tile first.
+    is_long: ClassVar[bool] = False
+
     # Fields in one subclass (Normal) and properties in the others; an abstract property here
     # would be taken for the field's default.
     if TYPE_CHECKING:

@@ -49,6 +49,8 @@ class Normal(ScalarDistribution):
         ``torch.Tensor.normal_(mean, std)``.
     """
 
+    is_long = True
+
     mean: float
     std: float
 

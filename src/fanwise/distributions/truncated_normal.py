@@ -66,6 +66,8 @@ class TruncatedNormal(ScalarDistribution):
         :mod:`fanwise.distributions.normal_quantile`.
     """
 
+    is_long = True
+
     loc: float
     scale: float
     low: float
