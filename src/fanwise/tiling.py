@@ -143,6 +143,7 @@ class _Rows:
     def copy(self, start: int, tile: jax.Array, buffers: Buffers) -> None:
         """Copy a tile's rows to where they belong, adjacent rows of one array at once."""
         # Not by np.asarray, which leaves a view in the tile: its memory could not be handed on.
+        tile.block_until_ready()
         values = np.from_dlpack(tile).reshape(-1)  # type: ignore[arg-type]
         stop = min(start + _ROWS, self.count)
         for index in range(int(self.owner[start]), int(self.owner[stop - 1]) + 1):
