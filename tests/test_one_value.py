@@ -210,3 +210,16 @@ def test_a_whole_nnx_model():
 
     eager, jitted = (leaves(nnx.state(make())) for make in (build, nnx.jit(build)))
     assert not differing(jitted, eager)
+
+
+@pytest.mark.parametrize("bounds", [(-100, 100), (5, 9), (1, 4), (36, 37)], ids=str)
+@pytest.mark.parametrize("size", [7, 4095, 100_000])
+def test_tails_of_a_truncated_normal(bounds, size, key):
+    """In wide vectors, in narrow ones, and one by one where a vector is not full."""
+    distribution = TruncatedNormal(0.0, 1.0, *bounds)
+    keys = jax.random.split(key, 3)
+    eager = [distribution.sample(key, (size,)) for key in keys]
+    draw = jax.jit(lambda key: distribution.sample(key, (size,)))
+    assert not differing([draw(key) for key in keys], eager)
+    filled = fill(Parameter(str(i), (size,), distribution, key) for i, key in enumerate(keys))
+    assert not differing(list(filled.values()), eager)

@@ -3,17 +3,17 @@
 XLA computes ``erf_inv`` by way of ``log1p``, for which it has a vector function of 8 floats and
 none of 16, so that the loop around it stays at 8. Written out, with the same approximations in
 the same order, it takes the full width of AVX-512, and is as fast as XLA's own where vectors are
-narrower. What the logarithm does for zero, negative and infinite arguments is left out, since
-there are none.
+narrower.
 
 Approximations: M. Giles (2010), Approximating the erfinv function, for the inverse; S. Moshier's
-Cephes library, ``log1pf`` and ``logf``, for the logarithms.
+Cephes library, ``log1pf``, for the logarithm.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fanwise.logarithm import log
 from fanwise.rounding import rounded_product_above
 
 __all__ = ["erf_inv"]
@@ -61,16 +61,6 @@ _Q = (
     2.1642788614495947685003e2,
     6.0118660497603843919306e1,
 )
-# log(1 + m) = m - m^2 / 2 + m^3 (m^6 A + m^3 B + C) for m between sqrt(1/2) - 1 and sqrt(2) - 1.
-_LOG = (
-    (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1),
-    (-1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1),
-    (2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1),
-)
-# log(2) as a number of few digits, whose product with an exponent is exact, and the rest.
-_LOG2, _LOG2_REST = np.float32(0.693359375), np.float32(-2.12194440e-4)
-_SQRT_HALF = np.float32(0.707106781186547524)
-
 # Which sqrt(2) - 1 is, rounded upwards by XLA.
 _SMALL = np.uint32(0x3ED413CD).view(np.float32)
 
@@ -93,25 +83,7 @@ def _log1p(x: jax.Array) -> jax.Array:
     # Half of the square is exact; that leaves one product to be rounded before the sum.
     cube = rounded_product_above(-2, x * square, ratio)
     small = x + (np.float32(-0.5) * square + cube)
-    return jnp.where(jnp.abs(x) < _SMALL, small, _log(x + np.float32(1)))
-
-
-def _log(x: jax.Array) -> jax.Array:
-    """log(x) = log(1 + m) + exponent log(2) for x = (1 + m) 2^exponent, positive and normal."""
-    bits = jax.lax.bitcast_convert_type(x, jnp.uint32)
-    # The fraction between 1/2 and 1, doubled where it is below sqrt(1/2).
-    fraction = jax.lax.bitcast_convert_type(
-        bits & np.uint32(0x007FFFFF) | np.uint32(0x3F000000), jnp.float32
-    )
-    exponent = ((bits >> np.uint32(23)).astype(jnp.int32) - np.int32(126)).astype(jnp.float32)
-    is_low = fraction < _SQRT_HALF
-    exponent = jnp.where(is_low, exponent - np.float32(1), exponent)
-    m = jnp.where(is_low, fraction + fraction, fraction) - np.float32(1)
-    square = m * m
-    cube = square * m
-    high, middle, low = (_polynomial(m, coefficients) for coefficients in _LOG)
-    tail = ((high * cube + middle) * cube + low) * cube + exponent * _LOG2_REST
-    return exponent * _LOG2 + ((m - np.float32(0.5) * square) + tail)
+    return jnp.where(jnp.abs(x) < _SMALL, small, log(x + np.float32(1)))
 
 
 def _polynomial(x: jax.Array, coefficients: tuple[float, ...]) -> jax.Array:
