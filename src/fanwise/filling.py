@@ -65,7 +65,8 @@ def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
 
     Returns:
         The arrays by path, in the order given, each equal to
-        ``distribution.sample(key, shape, dtype, sharding)`` to the bit.
+        ``distribution.sample(key, shape, dtype, sharding)`` to the bit. Without a sharding they
+        lie on the default device, on CPU even where a key is committed to another one.
 
     Raises:
         ValueError: if two parameters have the same path; else as ``sample``, with the path in

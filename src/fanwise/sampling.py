@@ -136,12 +136,15 @@ class Block:
 
 @dataclass(frozen=True)
 class FromUniforms:
-    """Variables made from uniforms on [0, 1) that are there already, one for each."""
+    """Variables made from uniforms on [0, 1) that are there already, one for each.
+
+    Of the uniforms' own dtype, whichever is asked for.
+    """
 
     uniforms: jax.Array
 
     def uniform(self, dtype: DType) -> jax.Array:
-        """The uniforms themselves, which are of this dtype."""
+        """The uniforms themselves."""
         return self.uniforms
 
     def normal(self, dtype: DType) -> jax.Array:

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
@@ -18,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
+from jax.sharding import Mesh
 
 from fanwise import sampling, threefry
 from fanwise.adoption import adopted, aligned
@@ -77,7 +79,8 @@ def draw_tiled(
         finally:
             is_compiled.set()
         # A tile's memory is handed on to another tile. Were it given back each time, the system
-        # would have to provide it anew: half of the time that drawing a tile takes.
+        # would have to provide it anew: half of the time that drawing a tile takes. (What numpy
+        # owns of these first ones cannot be taken; XLA takes new memory then, once.)
         starts = range(0, rows.count, _ROWS)
         tiles: SimpleQueue[jax.Array] = SimpleQueue()
         for _ in range(min(workers, len(starts))):
@@ -168,19 +171,23 @@ def _tile_sampler(
 ) -> Draw:
     """A compiled function from a tile's rows of ``_Rows.words`` to the tile, as its bits.
 
-    The second argument is a tile whose memory it takes; the third is True. It is compiled ahead of
-    its calls and for a device, since workers do not have the settings (64 bits, a default device)
-    that were made in the caller's thread.
+    The second argument is a tile whose memory it takes; its values are not used. The third is
+    True. It is compiled ahead of its calls and for a device, since workers do not have the
+    settings (64 bits, a default device) that were made in the caller's thread.
     """
     here = jax.sharding.SingleDeviceSharding(device)
-    lowered = _draw_tile.lower(
-        jax.ShapeDtypeStruct((_ROWS, width), np.uint32),
-        jax.ShapeDtypeStruct((_ROWS, _COLUMNS), _bits_of(dtype), sharding=here),
-        jax.ShapeDtypeStruct((), bool),
-        kind,
-        dtype,
-    )
-    compiled: Draw = lowered.compile()
+    # The devices of a mesh that is in force would all take part.
+    has_mesh = not jax.sharding.get_abstract_mesh().empty
+    alone = jax.set_mesh(Mesh(np.array([device]), ("device",))) if has_mesh else nullcontext()
+    with alone:
+        lowered = _draw_tile.lower(
+            jax.ShapeDtypeStruct((_ROWS, width), np.uint32),
+            jax.ShapeDtypeStruct((_ROWS, _COLUMNS), _bits_of(dtype), sharding=here),
+            jax.ShapeDtypeStruct((), bool),
+            kind,
+            dtype,
+        )
+        compiled: Draw = lowered.compile()
     return compiled
 
 
@@ -188,7 +195,7 @@ def _tile_sampler(
     jax.jit,
     static_argnames=("kind", "dtype"),
     donate_argnames="tile",
-    keep_unused=True,
+    keep_unused=True,  # The tile is an argument for its memory, and ``once`` in one case of two.
     compiler_options=sampling.WIDE,
 )
 def _draw_tile(
@@ -228,8 +235,8 @@ def _in_two_loops(
 
     A processor overlaps more turns of two short loops than of one long loop, in which each step
     waits for the one before: normal on AVX-512 takes 1.6 ns of a core an element instead of 2.4.
-    XLA would fuse the two, were the second not inside of a third, of one turn, as only the caller
-    knows: ``once`` is True.
+    XLA would fuse the two, were the second not inside of a while loop. It runs once, because
+    ``once`` is True, which XLA cannot know. The function's dtype must be the uniforms' own.
     """
     uniforms = block.uniform(dtype)
 

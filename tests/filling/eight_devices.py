@@ -113,6 +113,16 @@ def filled_eagerly(kind):
     return verdict(arrays, mesh)
 
 
+def filled_beside_a_mesh(devices, kind):
+    """Arrays of one device, each drawn there, while a mesh is in force."""
+    mesh = jax.make_mesh((len(devices),), "x", (AXES[kind],), devices=devices)
+    with jax.set_mesh(mesh):
+        arrays = fill(of_full_layouts(parameters(KEY, placed=False)))
+    found = differing(arrays, {name: alone()[name] for name in arrays})
+    independent = (name for name in arrays if not name.startswith(tuple(STRUCTURED)))
+    return found or {name: str(arrays[name].devices()) for name in independent}
+
+
 COLLECTIVE = re.compile(r"all-reduce|all-gather|all-to-all|collective-\w+|reduce-scatter|send|recv")
 
 
@@ -164,10 +174,20 @@ PROGRAMS = {
     **{f"{layout}, auto axes": ("auto", layout) for layout in LAYOUTS},
     **{f"{layout}, explicit axes": ("explicit", layout) for layout in FULL},
 }
+BESIDE = ("eight, auto", "eight, explicit", "another one")
+
+
+def beside():
+    devices = jax.devices()
+    meshes = (devices, "auto"), (devices, "explicit"), (devices[1:2], "auto")
+    return dict(zip(BESIDE, meshes, strict=True))
+
+
 CASES = {
     **{f"{n} devices, {kind} axes": (filled_under_jit, n, kind) for n, kind in MESHES},
     **{f"eagerly, {kind} axes": (filled_eagerly, kind) for kind in AXES},
     **{name: (of_a_layout, *arguments) for name, arguments in PROGRAMS.items()},
+    **{f"beside {name}": (filled_beside_a_mesh, *mesh) for name, mesh in beside().items()},
     "communicates": (communicates,),
     "makes more than its share": (makes_more_than_its_share,),
     "another key": (another_key,),

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from tests.devices import output_on_eight_devices
-from tests.filling.eight_devices import AXES, MESHES, PROGRAMS
+from tests.filling.eight_devices import AXES, BESIDE, MESHES, PROGRAMS
 
 # The position of the device, and the loop that splits a key: the same for any size.
 CONSTANT = 4096
@@ -28,6 +28,11 @@ def test_values_under_jit(count, kind, reports):
 @pytest.mark.parametrize("kind", AXES)
 def test_values_eagerly(kind, reports):
     assert reports[f"eagerly, {kind} axes"] == {}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_arrays_of_one_device_beside_a_mesh(name, reports):
+    assert set(reports[f"beside {name}"].values()) == {"{CpuDevice(id=0)}"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

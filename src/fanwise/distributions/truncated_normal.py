@@ -17,7 +17,7 @@ from fanwise.distributions.normal_quantile import normal_quantile
 from fanwise.typing import DType, compute_dtype
 from fanwise.validation import real
 
-__all__ = ["TruncatedNormal"]
+__all__ = ["TruncatedNormal", "std_of_cut_normal"]
 
 # Beyond this many standard deviations the tail probability underflows float64.
 _FARTHEST = 37.0
@@ -186,6 +186,13 @@ class TruncatedNormal(ScalarDistribution):
         z = normal_quantile(share, log_top, lower, upper)
         values = rounding.rounded_product(z, scale) + loc
         return jnp.clip(values, low, high).astype(dtype)
+
+
+@cache
+def std_of_cut_normal() -> float:
+    """The std of a standard normal that is truncated at two of its own, as JAX and Flax cut it."""
+    # A function, and so not on import: see fanwise.expectation.
+    return TruncatedNormal(0.0, 1.0, -2.0, 2.0).std
 
 
 def _upper_tail(t: float) -> float:

@@ -7,12 +7,10 @@ at two of its own std whose std after the cut is 1/sqrt(fan_in).
 import math
 
 from fanwise.distributions import Constant, Distribution, Normal, Orthogonal, TruncatedNormal
+from fanwise.distributions.truncated_normal import std_of_cut_normal
 from fanwise.layers import Layer, Leaf, family
 
 __all__ = ["flax_default", "name_of_default"]
-
-# The std of a standard normal truncated at 2.
-_CUT = TruncatedNormal(0.0, 1.0, -2.0, 2.0).std
 
 _CONSTANTS = {
     "bias": 0.0,
@@ -77,7 +75,7 @@ def name_of_default(law: Distribution) -> str:
 
 
 def _lecun_normal(fan_in: int) -> Distribution:
-    scale = 1 / math.sqrt(max(fan_in, 1)) / _CUT
+    scale = 1 / math.sqrt(max(fan_in, 1)) / std_of_cut_normal()
     return TruncatedNormal(0.0, scale, -2 * scale, 2 * scale)
 
 

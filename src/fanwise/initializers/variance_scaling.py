@@ -7,9 +7,9 @@ low precision is drawn in float32.
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 from fanwise.distributions import Constant, Distribution, Normal, TruncatedNormal, Uniform
+from fanwise.distributions.truncated_normal import std_of_cut_normal
 from fanwise.initializers.base import Initializer, warn_if_empty
 from fanwise.layouts import fans
 from fanwise.validation import choice, real
@@ -18,13 +18,6 @@ __all__ = ["lecun_normal", "lecun_uniform", "variance_scaling"]
 
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
 DISTRIBUTIONS = ("truncated_normal", "normal", "uniform")
-
-
-@cache
-def _truncated_std() -> float:
-    """Standard deviation of the standard normal truncated to [-2, 2]."""
-    # Not on import: see fanwise.expectation.
-    return TruncatedNormal(0.0, 1.0, -2.0, 2.0).std
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,5 +162,5 @@ def _scaled(
         return Uniform(-bound, bound)
     if variance == 0:
         return Constant(0.0)
-    parent = math.sqrt(variance) / _truncated_std()
+    parent = math.sqrt(variance) / std_of_cut_normal()
     return TruncatedNormal(0.0, parent, -2 * parent, 2 * parent)

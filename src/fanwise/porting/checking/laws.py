@@ -11,11 +11,9 @@ from fanwise.distributions import (
     TruncatedNormal,
     Uniform,
 )
+from fanwise.distributions.truncated_normal import std_of_cut_normal
 
 __all__ = ["brief", "families", "lecun_like", "normal_of", "scaled", "variance_scaled"]
-
-# The std of a standard normal truncated at 2, by which Flax corrects.
-_CUT = TruncatedNormal(0.0, 1.0, -2.0, 2.0).std
 
 
 def scaled(law: ScalarDistribution, factor: float) -> ScalarDistribution:
@@ -48,7 +46,7 @@ def normal_of(law: ScalarDistribution) -> ScalarDistribution:
 
 def lecun_like(std: float) -> TruncatedNormal:
     """A normal truncated at two of its own std, of this std after the cut."""
-    scale = std / _CUT
+    scale = std / std_of_cut_normal()
     return TruncatedNormal(0.0, scale, -2 * scale, 2 * scale)
 
 
