@@ -1,7 +1,7 @@
 """Time to compile against the number of layers, for layers so narrow that little else is left.
 
-It is what the first call takes longer than the second, in a process of its own: what a rival has
-compiled before makes everyone slower.
+It is what the first call takes longer than the second, JAX's caches being cleared before, in a
+process of its own: what a rival has compiled makes everyone slower.
 """
 
 import functools

@@ -46,7 +46,7 @@ def test_recipes_are_read_and_drawn_without_torch(tmp_path):
 
 
 def test_import_leaves_the_cores_alone():
-    """The threads of numpy's linear algebra, once started, wait busily for some 0.1 s."""
+    """The threads of numpy's linear algebra, once started, wait busily for more work."""
     done = without_linear_algebra("import fanwise as fw; assert fw.signal.trace")
     assert done.returncode == 0, done.stderr
     done = without_linear_algebra(

@@ -112,6 +112,16 @@ def test_split_gives_two_sources(key):
     assert not np.isin(np.asarray(first[1]), np.asarray(second[1])).any()
 
 
+def test_variables_from_uniforms_that_are_there(key):
+    float32 = jnp.dtype("float32")
+    whole = sampling.Whole(key, (5, 8))
+    source = sampling.FromUniforms(whole.uniform(float32))
+    assert same_bits(source.uniform(float32), whole.uniform(float32))
+    assert same_bits(source.normal(float32), whole.normal(float32))
+    with pytest.raises(TypeError, match="two sources need a Block"):
+        source.split()
+
+
 def test_uniforms_are_multiples_of_a_unit(key):
     """Half-open, with the full resolution of jax.random's mantissa bits."""
     values = np.asarray(standard(key, (1 << 16,), "float32")[0], np.float64)

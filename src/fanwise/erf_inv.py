@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fanwise.horner import horner
 from fanwise.logarithm import log
 from fanwise.rounding import rounded_product_above
 
@@ -78,17 +79,9 @@ def erf_inv(x: jax.Array) -> jax.Array:
 
 def _log1p(x: jax.Array) -> jax.Array:
     """log(1 + x) for x in (-1, 0]."""
-    ratio = _polynomial(x, _P) / _polynomial(x, _Q)
+    ratio = horner(x, _P) / horner(x, _Q)
     square = x * x
     # Half of the square is exact; that leaves one product to be rounded before the sum.
     cube = rounded_product_above(-2, x * square, ratio)
     small = x + (np.float32(-0.5) * square + cube)
     return jnp.where(jnp.abs(x) < _SMALL, small, log(x + np.float32(1)))
-
-
-def _polynomial(x: jax.Array, coefficients: tuple[float, ...]) -> jax.Array:
-    """By Horner's rule, the highest power first."""
-    value = jnp.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
-        value = value * x + np.float32(coefficient)
-    return value

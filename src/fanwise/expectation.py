@@ -22,7 +22,7 @@ _TOLERANCE = 1e-9
 
 
 # Both rules when they are needed, not on import: the threads of numpy's linear algebra wait busily
-# for more work for some 0.1 s, on the cores that a model is to be filled with.
+# for more work, on the cores that a model is to be filled with.
 @functools.cache
 def _gauss_hermite() -> tuple[Array, Array]:
     nodes, weights = np.polynomial.hermite_e.hermegauss(_ORDER)

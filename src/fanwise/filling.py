@@ -94,10 +94,7 @@ def fill(parameters: Iterable[Parameter]) -> dict[str, jax.Array]:
         groups[job.group].append(job)
     largest = max(sum(job.bytes for job in jobs) // _SHARES, _LEAST)
     made: dict[str, jax.Array] = {}
-    # Those first that leave cores idle while they are compiled, but for the memory that they touch.
-    for (method, *_), members in sorted(
-        groups.items(), key=lambda group: group[0][0] is not _tiled
-    ):
+    for (method, *_), members in groups.items():
         for part in _parts(members, largest) if method is _looped else (members,):
             made.update(zip((job.path for job in part), method(part), strict=True))
     return {job.path: made[job.path] for job in jobs}

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fanwise.horner import horner
+
 __all__ = ["log"]
 
 # log(1 + m) = m - m^2 / 2 + m^3 (m^6 A + m^3 B + C) for m between sqrt(1/2) - 1 and sqrt(2) - 1.
@@ -37,10 +39,6 @@ def log(x: jax.Array) -> jax.Array:
     m = jnp.where(is_low, fraction + fraction, fraction) - np.float32(1)
     square = m * m
     cube = square * m
-    high, middle, low = (_quadratic(m, *coefficients) for coefficients in _PARTS)
+    high, middle, low = (horner(m, coefficients) for coefficients in _PARTS)
     tail = ((high * cube + middle) * cube + low) * cube + exponent * _LOG2_REST
     return exponent * _LOG2 + ((m - np.float32(0.5) * square) + tail)
-
-
-def _quadratic(x: jax.Array, a: float, b: float, c: float) -> jax.Array:
-    return (x * a + b) * x + c

@@ -29,16 +29,16 @@ from fanwise.typing import DType, compute_dtype
 
 __all__ = ["draw_tiled"]
 
-# A tile of 2^19 elements: of 2^18 to 2^20 all were equally fast on two cores, and so were rows of
-# 2^11 to 2^14. Short rows waste little on biases.
+# Larger tiles were no faster on two cores, and smaller ones slower: each has to be started. Short
+# rows waste little on biases.
 _ROWS, _COLUMNS = 128, 4096
 
-# Threads that draw and copy tiles. XLA uses all cores for one tile, but with a thread to a core
-# two cores were busy 87 % of the time, with more 95 %. Each has a tile, which is memory besides
-# the result: hence the limit.
+# Threads that draw and copy tiles. XLA uses all cores for one tile, but with no more threads than
+# cores some core was often idle. Each has a tile, which is memory besides the result: hence the
+# limit.
 _MORE_THAN_CORES, _MOST_WORKERS = 2, 8
 
-# Bytes of the smallest page, and pages that take the kernel about a millisecond.
+# Bytes of the smallest page, and how many are touched before looking whether to stop.
 _PAGE, _PAGES = 4096, 4096
 
 _TRUE = np.bool_(True)
@@ -79,8 +79,8 @@ def draw_tiled(
         finally:
             is_compiled.set()
         # A tile's memory is handed on to another tile. Were it given back each time, the system
-        # would have to provide it anew: half of the time that drawing a tile takes. (What numpy
-        # owns of these first ones cannot be taken; XLA takes new memory then, once.)
+        # would have to provide it anew. (What numpy owns of these first ones cannot be taken; XLA
+        # takes new memory then, once.)
         starts = range(0, rows.count, _ROWS)
         tiles: SimpleQueue[jax.Array] = SimpleQueue()
         for _ in range(min(workers, len(starts))):
@@ -234,9 +234,9 @@ def _in_two_loops(
     """``values(block)``, from uniforms that are all made first, in the same memory.
 
     A processor overlaps more turns of two short loops than of one long loop, in which each step
-    waits for the one before: normal on AVX-512 takes 1.6 ns of a core an element instead of 2.4.
-    XLA would fuse the two, were the second not inside of a while loop. It runs once, because
-    ``once`` is True, which XLA cannot know. The function's dtype must be the uniforms' own.
+    waits for the one before. XLA would fuse the two, were the second not inside of a while loop.
+    It runs once, because ``once`` is True, which XLA cannot know. The function's dtype must be the
+    uniforms' own.
     """
     uniforms = block.uniform(dtype)
 

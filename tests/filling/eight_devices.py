@@ -116,7 +116,12 @@ def filled_eagerly(kind):
 def filled_beside_a_mesh(devices, kind):
     """Arrays of one device, each drawn there, while a mesh is in force."""
     mesh = jax.make_mesh((len(devices),), "x", (AXES[kind],), devices=devices)
-    with jax.set_mesh(mesh):
+    return places(jax.set_mesh(mesh))
+
+
+def places(setting):
+    """What differs from a draw without the setting; if nothing does, where the arrays lie."""
+    with setting:
         arrays = fill(of_full_layouts(parameters(KEY, placed=False)))
     found = differing(arrays, {name: alone()[name] for name in arrays})
     independent = (name for name in arrays if not name.startswith(tuple(STRUCTURED)))
@@ -188,6 +193,7 @@ CASES = {
     **{f"eagerly, {kind} axes": (filled_eagerly, kind) for kind in AXES},
     **{name: (of_a_layout, *arguments) for name, arguments in PROGRAMS.items()},
     **{f"beside {name}": (filled_beside_a_mesh, *mesh) for name, mesh in beside().items()},
+    "another default device": (places, jax.default_device(jax.devices()[-1])),
     "communicates": (communicates,),
     "makes more than its share": (makes_more_than_its_share,),
     "another key": (another_key,),

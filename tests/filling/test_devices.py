@@ -35,6 +35,10 @@ def test_arrays_of_one_device_beside_a_mesh(name, reports):
     assert set(reports[f"beside {name}"].values()) == {"{CpuDevice(id=0)}"}
 
 
+def test_the_default_device_of_the_caller(reports):
+    assert set(reports["another default device"].values()) == {"{CpuDevice(id=7)}"}
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_each_device_makes_its_share_alone(name, reports):
     collectives, temporary, result, share = reports[name]

@@ -55,7 +55,10 @@ def peak(how):
     return map(float, done.stdout.split())
 
 
-needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+needs_proc = pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="how much memory was ever held is read from /proc, which only Linux has",
+)
 
 
 @needs_proc

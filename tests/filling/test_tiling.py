@@ -62,7 +62,6 @@ def test_hash_and_function_are_loops_of_their_own(kind, dtype, scalars, loops):
 def settings():
     return {
         "64 bits": jax.enable_x64(True),
-        "default device": jax.default_device(jax.devices()[-1]),
         "no promotion of ranks": jax.numpy_rank_promotion("raise"),
         "no jit": jax.disable_jit(),
         "none": nullcontext(),
@@ -75,9 +74,7 @@ def test_settings_of_the_caller(name):
     with settings()[name]:
         asked = parameters(1, (3, 1000))
         expected = {p.path: p.distribution.sample(p.key, p.shape, p.dtype) for p in asked}
-        filled = fill(asked)
-        assert not differing(filled, expected)
-        assert filled["0"].devices() == expected["0"].devices()
+        assert not differing(fill(asked), expected)
 
 
 @pytest.mark.parametrize("tiles", [1, 3, 40])
